@@ -1,0 +1,48 @@
+/**
+ * What nodes say to each other, above the consensus core: its messages, with each append's marks
+ * replaced by the batches themselves, as references or inline. The transport that carries them is
+ * an interface, so that a simulator can take the place of sockets (rpc/peer-transport.ts).
+ */
+import type { Message, NodeId } from './raft/types.js';
+
+/** One batch of an append: a reference, or inline with its body. */
+export type Item =
+  | {
+      readonly type: 'reference';
+      readonly headerBytes: Buffer;
+      /** AES-128-GMAC of the body under the append's digestKey: uploads/digest.ts. */
+      readonly digest: Buffer;
+    }
+  | { readonly type: 'inline'; readonly headerBytes: Buffer; readonly body: Buffer };
+
+type CoreAppend = Extract<Message, { type: 'append' }>;
+
+export type PeerAppend = Omit<CoreAppend, 'marks'> & {
+  /** The leader's key for the digests of this term. */
+  readonly digestKey: Buffer;
+  /** A run of batches from prevOffset on. */
+  readonly items: readonly Item[];
+};
+
+export type PeerMessage =
+  | Exclude<Message, { type: 'append' }>
+  | PeerAppend
+  /** A follower lacks the bodies of these batches, which it was sent references for. */
+  | { readonly type: 'bodyRequest'; readonly term: number; readonly offsets: readonly number[] }
+  | { readonly type: 'bodies'; readonly term: number; readonly items: readonly Item[] };
+
+export interface PeerHandlers {
+  onMessage(from: NodeId, message: PeerMessage): void;
+  /** Messages to the peer will get through from now on, or were lost and will not. */
+  onLink(peer: NodeId, up: boolean): void;
+  /** A peer has said where it serves clients. */
+  onAddress(peer: NodeId, clientAddress: string): void;
+}
+
+export interface PeerTransport {
+  /** Begins to dial and to listen. Called once. */
+  start(handlers: PeerHandlers): void;
+  /** Drops the message where there is no link; a link with too much queued is cut. */
+  send(to: NodeId, message: PeerMessage): void;
+  close(): Promise<void>;
+}
