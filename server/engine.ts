@@ -1,0 +1,313 @@
+/**
+ * A whole node but for its sockets: everything here takes time, randomness, disk and links from
+ * its environment. node.ts gives it the real ones; a simulator can give it others.
+ */
+import type { Clock, RandomSource, Timer } from '../proto/clock.js';
+import { LogLogError } from '../proto/errors.js';
+import { Assembler } from './assembler.js';
+import type { Directory } from './directory.js';
+import type { Disk } from './log/disk.js';
+import { DiskError } from './log/disk.js';
+import { Members } from './members.js';
+import type { NodeSettings } from './options.js';
+import { Orderer } from './orderer.js';
+import { Outbox } from './outbox.js';
+import type { PeerMessage, PeerTransport } from './peers.js';
+import { Raft } from './raft/raft.js';
+import type { NodeId } from './raft/types.js';
+import { Readers } from './readers.js';
+import type { RoleChange } from './replica.js';
+import { Replica } from './replica.js';
+import { Service } from './service.js';
+import { Store } from './store.js';
+import { StagingPool } from './uploads/pool.js';
+
+export interface Environment {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly transport: PeerTransport;
+  readonly version: string;
+  readonly processId: number;
+  residentBytes(): number;
+}
+
+/** An election timeout in ticks; the leader speaks at least every second tick. */
+const electionTicks = 20;
+const heartbeatTicks = 2;
+
+/** What goes to a peer in one message, and how many messages are on their way. */
+const messageBytesMax = 2 ** 20;
+const inflightMessagesMax = 256;
+const recentMarksMax = 4096;
+
+/** Staged uploads, of one client and in all; the options bound their bytes. */
+const stagedClientBatchesMax = 4096;
+const stagedBatchesMax = 65_536;
+
+const expiryIntervalMs = 1000;
+
+/** How long a node that stops waits for another to take the lead. */
+const handoverMsMax = 2000;
+
+export class Engine {
+  readonly service: Service;
+  /** Resolves when the node had to stop by itself, with the reason. */
+  readonly failed: Promise<LogLogError>;
+  readonly #settings: NodeSettings;
+  readonly #environment: Environment;
+  readonly #directory: Directory;
+  readonly #members: Members;
+  readonly #store: Store;
+  readonly #pool: StagingPool;
+  readonly #outbox: Outbox;
+  readonly #assembler: Assembler;
+  readonly #replica: Replica;
+  readonly #orderer: Orderer;
+  readonly #readers: Readers;
+  #reportFailure: (error: LogLogError) => void = () => undefined;
+  #expiry: Timer | null = null;
+  #state: 'running' | 'failed' | 'stopped' = 'running';
+
+  /** Reads the log. Throws DATA_CORRUPT, FORMAT_UNKNOWN, DISK_FAILED. */
+  static async open(
+    settings: NodeSettings,
+    directory: Directory,
+    environment: Environment,
+  ): Promise<Engine> {
+    let engine: Engine | null = null;
+    const { clusterId, segmentBytesMax } = directory.identity;
+    const { recentBytesMax } = settings;
+    const store = await Store.open(
+      environment.disk,
+      environment.clock,
+      settings.directory,
+      { clusterId, segmentBytesMax, recentBytesMax },
+      {
+        onDurable: (offset, generation) => engine?.durable(offset, generation),
+        onFailed: (error) => engine?.fail(error),
+        onStalled: (reason) => engine?.stalled(reason),
+      },
+    );
+    engine = new Engine(settings, directory, environment, store);
+    return engine;
+  }
+
+  private constructor(
+    settings: NodeSettings,
+    directory: Directory,
+    environment: Environment,
+    store: Store,
+  ) {
+    const { clock, random, transport } = environment;
+    this.#settings = settings;
+    this.#environment = environment;
+    this.#directory = directory;
+    this.#store = store;
+    this.failed = new Promise((resolve) => (this.#reportFailure = resolve));
+    const fail = (error: unknown) => this.fail(error);
+    this.#members = new Members(settings.members);
+    this.#pool = new StagingPool(
+      {
+        bytesMax: settings.stagingBytesMax,
+        clientBytesMax: settings.stagingClientBytesMax,
+        batchesMax: stagedBatchesMax,
+        clientBatchesMax: stagedClientBatchesMax,
+        ageMsMax: settings.stagedAgeMsMax,
+      },
+      clock,
+    );
+    this.#outbox = new Outbox(store.log, settings.members, transport, clock, random, fail);
+    this.#replica = new Replica({
+      raft: this.#makeRaft(),
+      store,
+      hardState: directory.hardState,
+      outbox: this.#outbox,
+      clock,
+      logger: settings.logger,
+      handlers: {
+        onCommit: (offset) => this.#committed(offset),
+        onRole: (change) => this.#roleChanged(change),
+        onTruncated: (offset) => this.#pool.truncated(offset),
+        beforeEvent: () => this.#orderer.flush(),
+        onFailed: fail,
+        send: (to, message) => transport.send(to, message),
+      },
+    });
+    this.#orderer = new Orderer(
+      this.#replica,
+      store,
+      this.#outbox,
+      clock,
+      () => this.#members.leader,
+    );
+    this.#assembler = new Assembler(this.#pool, clock, settings.referenceWaitMs, {
+      deliver: (from, message, batches) =>
+        this.#replica.step({ type: 'message', from, message }, batches),
+      send: (to, message) => transport.send(to, message),
+      recentBatch: (offset) => store.log.recentBatch(offset),
+    });
+    this.#readers = new Readers(store.log, clock, () => this.#replica.readableOffset, fail);
+    this.service = new Service({
+      id: settings.id,
+      clusterId: directory.identity.clusterId,
+      version: environment.version,
+      processId: environment.processId,
+      residentBytes: () => environment.residentBytes(),
+      members: this.#members,
+      store,
+      replica: this.#replica,
+      orderer: this.#orderer,
+      pool: this.#pool,
+      readers: this.#readers,
+      onStaged: () => this.#assembler.staged(),
+    });
+  }
+
+  /** Joins the cluster. `clientAddress` is where clients reach this node. */
+  start(clientAddress: string): void {
+    const { transport } = this.#environment;
+    this.#members.address(this.#settings.id, clientAddress);
+    transport.start({
+      onMessage: (from, message) => this.#received(from, message),
+      onLink: (peer, up) => {
+        this.#outbox.link(peer, up);
+        this.#replica.step({ type: 'link', peer, up });
+      },
+      onAddress: (peer, address) => {
+        if (this.#members.address(peer, address)) this.service.leaderChanged();
+      },
+    });
+    this.#replica.start(this.#settings.electionTimeoutMs / electionTicks);
+    this.#expireStaged();
+  }
+
+  /** Hands leadership over, lets go of everybody, and syncs. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return;
+    const failed = this.#state === 'failed';
+    if (!failed && this.#replica.leading && this.#members.ids.length > 1) {
+      const handover = this.#replica.transfer();
+      await Promise.race([handover, this.#pause(handoverMsMax)]);
+    }
+    this.#end(new LogLogError('SHUTTING_DOWN', 'the node is shutting down'));
+    this.#state = 'stopped';
+    if (!failed) await this.#store.close();
+    await this.#directory.hardState.close();
+  }
+
+  durable(offset: number, generation: number): void {
+    this.#replica.step({ type: 'synced', offset, generation });
+    this.#readers.advanced();
+  }
+
+  stalled(reason: string | null): void {
+    const { logger } = this.#settings;
+    if (reason === null) logger.info({}, 'the disk has room again');
+    else logger.warn({ reason }, 'read-only until the disk has room');
+    this.#orderer.stall(reason);
+  }
+
+  /** Nothing can be promised any more: stop, keep every byte, say why. */
+  fail(error: unknown): void {
+    if (this.#state !== 'running') return;
+    this.#state = 'failed';
+    const reason = asLogLogError(error);
+    this.#settings.logger.error({ code: reason.code, err: error }, `stopped: ${reason.message}`);
+    this.#end(new LogLogError('UNAVAILABLE', `the node has stopped: ${reason.message}`));
+    this.#reportFailure(reason);
+  }
+
+  #makeRaft(): Raft {
+    const { tip, committed } = this.#store;
+    const { term, vote } = this.#directory.hardState;
+    return new Raft(
+      {
+        id: this.#settings.id,
+        configuration: { voters: this.#members.ids, learners: [] },
+        electionTicks,
+        heartbeatTicks,
+        messageBytesMax,
+        inflightMessagesMax,
+        inflightBytesMax: this.#settings.peerInflightBytesMax,
+        recentMarksMax,
+        seed: this.#environment.random.bytes(4).readUInt32LE(0),
+      },
+      {
+        term,
+        vote,
+        terms: tip.terms,
+        endOffset: tip.endOffset,
+        endChain: tip.endChain,
+        commitOffset: committed.endOffset,
+      },
+    );
+  }
+
+  #received(from: NodeId, message: PeerMessage): void {
+    try {
+      switch (message.type) {
+        case 'append':
+          this.#assembler.append(from, message);
+          break;
+        case 'bodies':
+          this.#assembler.bodies(message.items);
+          break;
+        case 'bodyRequest':
+          this.#outbox
+            .bodiesFor(from, message.term, message.offsets)
+            .catch((error: unknown) => this.fail(error));
+          break;
+        default:
+          this.#replica.step({ type: 'message', from, message });
+      }
+    } catch (error) {
+      if (!(error instanceof LogLogError) || error.code !== 'INVALID_ARGUMENT') throw error;
+      this.#settings.logger.warn({ from, code: error.code }, error.message);
+    }
+  }
+
+  #committed(offset: number): void {
+    this.#pool.committed(offset);
+    this.#orderer.committed(offset);
+    this.#readers.advanced();
+  }
+
+  #roleChanged({ role, term, leader }: RoleChange): void {
+    this.#settings.logger.info({ role, term, leader }, 'role');
+    if (role !== 'leader') this.#orderer.deposed();
+    if (!this.#members.leads(leader, term)) return;
+    this.service.leaderChanged();
+    this.#readers.leaderChanged();
+  }
+
+  #expireStaged(): void {
+    this.#expiry = this.#environment.clock.after(expiryIntervalMs, () => {
+      this.#pool.expire();
+      this.#expireStaged();
+    });
+  }
+
+  #end(error: LogLogError): void {
+    this.#expiry?.cancel();
+    this.#replica.stop();
+    this.#assembler.stop();
+    this.#orderer.deposed();
+    this.#readers.stop(error);
+    this.service.stop(error);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#environment.clock.after(delayMs, resolve);
+    });
+  }
+}
+
+function asLogLogError(error: unknown): LogLogError {
+  if (error instanceof LogLogError) return error;
+  if (error instanceof DiskError) {
+    return new LogLogError('DISK_FAILED', error.message, { cause: error });
+  }
+  return new LogLogError('INTERNAL', `unexpected: ${String(error)}`, { cause: error });
+}

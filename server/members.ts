@@ -1,0 +1,49 @@
+/** Who is in the cluster, where clients reach them, and who leads as far as this node knows. */
+import type { LeaderHint } from '../proto/errors.js';
+import type { LeaderChange, NodeAddress } from '../proto/service.js';
+import type { NodeId } from './raft/types.js';
+
+export class Members {
+  /** Sorted. */
+  readonly ids: readonly NodeId[];
+  readonly #addresses = new Map<NodeId, string>();
+  #leader: NodeId | null = null;
+  #term = 0;
+
+  constructor(ids: readonly NodeId[]) {
+    this.ids = ids;
+  }
+
+  /** Returns whether the leader, or the way to it, is another now. */
+  leads(leader: NodeId | null, term: number): boolean {
+    const changed = leader !== this.#leader || term !== this.#term;
+    this.#leader = leader;
+    this.#term = term;
+    return changed;
+  }
+
+  /** Returns whether the way to the leader is another now. */
+  address(id: NodeId, clientAddress: string): boolean {
+    if (clientAddress === '' || this.#addresses.get(id) === clientAddress) return false;
+    this.#addresses.set(id, clientAddress);
+    return id === this.#leader;
+  }
+
+  get leader(): LeaderHint | undefined {
+    if (this.#leader === null) return undefined;
+    const address = this.#addresses.get(this.#leader);
+    return { id: this.#leader, ...(address !== undefined && { address }) };
+  }
+
+  get leaderChange(): LeaderChange {
+    const { leader } = this;
+    return { term: this.#term, ...(leader !== undefined && { leader }) };
+  }
+
+  get addresses(): readonly NodeAddress[] {
+    return this.ids.map((id) => {
+      const address = this.#addresses.get(id);
+      return { id, ...(address !== undefined && { address }) };
+    });
+  }
+}

@@ -1,0 +1,167 @@
+/** A node with its real disk, clock and sockets: one process of a cluster, or embedded in one. */
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { LogLogError } from '../proto/errors.js';
+import type { LogLogService, NodeStatus } from '../proto/service.js';
+import { systemClock, systemRandom } from '../proto/system.js';
+import type { Directory } from './directory.js';
+import { openDirectory } from './directory.js';
+import { Engine } from './engine.js';
+import { systemDisk } from './log/system-disk.js';
+import type { NodeOptions, NodeSettings } from './options.js';
+import { resolveOptions } from './options.js';
+import type { PeerTransport } from './peers.js';
+import { GrpcServer } from './rpc/grpc-server.js';
+import { WebSocketPeers } from './rpc/peer-transport.js';
+
+/** How long calls that run are given when a node stops. */
+const closeGraceMs = 500;
+
+/** A cluster of one has nobody to talk to. */
+const alone: PeerTransport = {
+  start: () => undefined,
+  send: () => undefined,
+  close: async () => undefined,
+};
+
+/** What is open, to be closed in the opposite order. */
+interface Closable {
+  close(): Promise<void>;
+}
+
+export class ServerNode {
+  readonly id: string;
+  readonly clusterId: string;
+  /** Where clients reach this node; `local:ID` if only those in this process do. */
+  readonly address: string;
+  /** Where the other nodes reach it; undefined in a cluster of one. */
+  readonly peerAddress: string | undefined;
+  readonly service: LogLogService;
+  /** Resolves if the node has to stop by itself (a failing disk, rot), with the reason. */
+  readonly failed: Promise<LogLogError>;
+  readonly #engine: Engine;
+  readonly #open: readonly Closable[];
+  #stopping: Promise<void> | null = null;
+
+  /** Starts a node. Throws a LogLogError that says what is wrong, and then leaves nothing open. */
+  static async start(options: NodeOptions): Promise<ServerNode> {
+    const settings = resolveOptions(options);
+    const open: Closable[] = [];
+    try {
+      return await startNode(settings, open);
+    } catch (error) {
+      await closeAll(open);
+      throw error;
+    }
+  }
+
+  constructor(parts: {
+    settings: NodeSettings;
+    directory: Directory;
+    engine: Engine;
+    address: string;
+    peerAddress: string | undefined;
+    open: readonly Closable[];
+  }) {
+    this.id = parts.settings.id;
+    this.clusterId = parts.directory.identity.clusterId;
+    this.address = parts.address;
+    this.peerAddress = parts.peerAddress;
+    this.#engine = parts.engine;
+    this.service = parts.engine.service;
+    this.failed = parts.engine.failed;
+    this.#open = parts.open;
+    void this.failed.then(() => this.stop());
+  }
+
+  status(): Promise<NodeStatus> {
+    return this.service.status({}, new AbortController().signal);
+  }
+
+  /** Hands leadership over, syncs and closes. Safe to call again. */
+  stop(): Promise<void> {
+    this.#stopping ??= closeAll(this.#open);
+    return this.#stopping;
+  }
+}
+
+async function startNode(settings: NodeSettings, open: Closable[]): Promise<ServerNode> {
+  await mkdir(settings.directory, { recursive: true });
+  const lock = await systemDisk.lock(settings.directory);
+  open.push({ close: () => lock.release() });
+  const directory = await openDirectory(systemDisk, settings);
+  // Clients are told this address once it is known, which is after the peers have been.
+  let address = settings.advertise ?? `local:${settings.id}`;
+  const peers = await listenToPeers(settings, directory, () => address);
+  open.push(peers ?? alone);
+  const engine = await Engine.open(settings, directory, {
+    disk: systemDisk,
+    clock: systemClock,
+    random: systemRandom,
+    transport: peers ?? alone,
+    version: packageVersion(),
+    processId: process.pid,
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+  open.push({ close: () => engine.stop() });
+  if (settings.listen !== undefined) {
+    const server = await GrpcServer.start(engine.service, {
+      ...settings.listen,
+      logger: settings.logger,
+    });
+    // The engine ends its streams first, with a reason.
+    open.splice(-1, 0, { close: () => server.close(closeGraceMs) });
+    address = settings.advertise ?? server.address;
+  }
+  engine.start(address);
+  const peerAddress = peers?.address;
+  settings.logger.info(
+    { id: settings.id, clusterId: directory.identity.clusterId, address, peerAddress },
+    'serving',
+  );
+  return new ServerNode({ settings, directory, engine, address, peerAddress, open });
+}
+
+async function listenToPeers(
+  settings: NodeSettings,
+  { identity }: Directory,
+  clientAddress: () => string,
+): Promise<WebSocketPeers | undefined> {
+  if (settings.peerListen === undefined) return undefined;
+  const others = new Map([...settings.peers].filter(([id]) => id !== settings.id));
+  return WebSocketPeers.listen({
+    clusterId: identity.clusterId,
+    nodeId: settings.id,
+    incarnation: identity.incarnation,
+    clientAddress,
+    listen: settings.peerListen,
+    peers: others,
+    clock: systemClock,
+    random: systemRandom,
+    logger: settings.logger,
+    inflightBytesMax: settings.peerInflightBytesMax,
+  });
+}
+
+/** In the opposite order; the first failure is told once everything has been tried. */
+async function closeAll(open: readonly Closable[]): Promise<void> {
+  let failure: unknown;
+  for (const one of open.toReversed()) {
+    try {
+      await one.close();
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
+
+function packageVersion(): string {
+  // Beside dist/, where this file is dist/server/node.js.
+  const file = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: unknown };
+  if (typeof version !== 'string') {
+    throw new LogLogError('INTERNAL', 'package.json names no version');
+  }
+  return version;
+}

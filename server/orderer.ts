@@ -1,0 +1,266 @@
+/**
+ * The leader's side of an append: decides in log order what becomes of each, gives it the next
+ * offset, and answers once a quorum has it. No refusal that rests on the log's state is given by a
+ * leader that a quorum has not just confirmed.
+ */
+import type { Batch, ProducerId } from '../proto/batch.js';
+import { batchEnd, buildBatch, noProducer } from '../proto/batch.js';
+import type { Clock } from '../proto/clock.js';
+import { LogLogError } from '../proto/errors.js';
+import type { LeaderHint } from '../proto/errors.js';
+import type { Outbox } from './outbox.js';
+import type { Replica } from './replica.js';
+import type { Store } from './store.js';
+
+/** Ordered and not committed. Below recentBytesMax, so that peers are served from memory. */
+export const uncommittedBytesMax = 24 * 2 ** 20;
+
+/** Appends that wait for a quorum, to be acknowledged or refused. */
+const waitingMax = 131_072;
+
+/** What the orderer needs of the replica. */
+type Leadership = Pick<Replica, 'leading' | 'role' | 'propose' | 'readIndex'>;
+
+export interface Append {
+  readonly kind: 'data' | 'open' | 'fence';
+  readonly producer: ProducerId;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly follows: number;
+  readonly entryCount: number;
+  readonly bodyChecksum: number;
+  readonly body: Buffer;
+  readonly expect?: number;
+  readonly token?: Buffer;
+  readonly uploadedTo: number;
+  /** Called once. */
+  done(result: AppendResult): void;
+}
+
+export type AppendResult =
+  | {
+      readonly type: 'committed';
+      readonly offset: number;
+      readonly end: number;
+    }
+  | { readonly type: 'refused'; readonly error: LogLogError };
+
+/** What an append waits for: that the log is committed up to `end`. */
+interface Waiting {
+  readonly end: number;
+  readonly append: Append;
+  then(): void;
+}
+
+export class Orderer {
+  readonly #replica: Leadership;
+  readonly #store: Store;
+  readonly #outbox: Outbox;
+  readonly #clock: Clock;
+  readonly #leaderHint: () => LeaderHint | undefined;
+  /** Part of the store's state, and not yet of the log and the core. */
+  #unproposed: Batch[] = [];
+  /** Ascending by `end`. */
+  #waiting: Waiting[] = [];
+  #confirming = 0;
+  #stalled: string | null = null;
+  readonly #onRoom = new Set<() => void>();
+
+  constructor(
+    replica: Leadership,
+    store: Store,
+    outbox: Outbox,
+    clock: Clock,
+    leaderHint: () => LeaderHint | undefined,
+  ) {
+    this.#replica = replica;
+    this.#store = store;
+    this.#outbox = outbox;
+    this.#clock = clock;
+    this.#leaderHint = leaderHint;
+  }
+
+  /** False asks those who send to wait for `onRoom`. */
+  get hasRoom(): boolean {
+    const uncommitted = this.#store.tip.endOffset - this.#store.committed.endOffset;
+    return uncommitted < uncommittedBytesMax && this.#waiting.length < waitingMax;
+  }
+
+  /** Calls back once, when there is room again. */
+  onRoom(call: () => void): void {
+    this.#onRoom.add(call);
+  }
+
+  forget(call: () => void): void {
+    this.#onRoom.delete(call);
+  }
+
+  /** The disk is full (a reason), or has room again (null). */
+  stall(reason: string | null): void {
+    this.#stalled = reason;
+  }
+
+  /** Orders an append whose body has been checked, or says why not. */
+  submit(append: Append): void {
+    if (!this.#replica.leading) {
+      refuse(append, this.#notLeader('none'));
+      return;
+    }
+    if (this.#stalled !== null) {
+      refuse(append, new LogLogError('RESOURCE_EXHAUSTED', `the leader's disk: ${this.#stalled}`));
+      return;
+    }
+    if (this.#waiting.length + this.#confirming >= waitingMax) {
+      refuse(
+        append,
+        new LogLogError('RESOURCE_EXHAUSTED', 'too many appends wait for a quorum', {
+          limit: waitingMax,
+        }),
+      );
+      return;
+    }
+    const { tip } = this.#store;
+    // Deduplication comes before conditions: a retry of what was accepted is never a conflict.
+    const verdict =
+      append.producer === noProducer
+        ? ({ type: 'order' } as const)
+        : tip.producers.decide(append.producer, {
+            ...append,
+            bodyBytes: append.body.length,
+          });
+    switch (verdict.type) {
+      case 'duplicate':
+        this.#whenCommitted(append, verdict.offset, verdict.end);
+        break;
+      case 'refuse':
+        this.#refuseConfirmed(append, verdict.error);
+        break;
+      case 'order': {
+        const conflict = this.#conflictOf(append);
+        if (conflict !== undefined) this.#refuseConfirmed(append, conflict);
+        else this.#order(append);
+      }
+    }
+  }
+
+  /** Gives what was ordered to the log and the core: together, what came in one turn. */
+  flush(): void {
+    if (this.#unproposed.length === 0) return;
+    const batches = this.#unproposed;
+    this.#unproposed = [];
+    this.#replica.propose(batches);
+  }
+
+  committed(offset: number): void {
+    let count = 0;
+    for (const { end } of this.#waiting) {
+      if (end > offset) break;
+      count += 1;
+    }
+    for (const waiting of this.#waiting.splice(0, count)) waiting.then();
+    if (!this.hasRoom) return;
+    const calls = [...this.#onRoom];
+    this.#onRoom.clear();
+    for (const call of calls) call();
+  }
+
+  /** This node no longer leads in the term that it ordered in: what waits may still happen. */
+  deposed(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { append } of waiting) refuse(append, this.#notLeader('unknown'));
+  }
+
+  #order(append: Append): void {
+    const { tip } = this.#store;
+    const offset = tip.endOffset;
+    const { kind, producer, sequence, entryCount, bodyChecksum, body, uploadedTo } = append;
+    const batch = buildBatch(
+      {
+        kind,
+        offset,
+        term: this.#replica.role.term,
+        timeMs: Math.max(this.#clock.wallMs(), tip.lastTimeMs),
+        entryCount,
+        producer,
+        epoch: kind === 'open' ? offset : append.epoch,
+        sequence,
+        bodyChecksum,
+      },
+      body,
+      tip.endChain,
+    );
+    this.#store.order(batch);
+    this.#outbox.ordered(batch, uploadedTo);
+    if (this.#unproposed.length === 0) this.#clock.soon(() => this.flush());
+    this.#unproposed.push(batch);
+    this.#whenCommitted(append, offset, batchEnd(batch.header));
+  }
+
+  #conflictOf({ expect, token }: Append): LogLogError | undefined {
+    const { dataEnd, token: inForce } = this.#store.tip;
+    if (token !== undefined && (inForce === null || !inForce.equals(token))) {
+      return new LogLogError('TOKEN_MISMATCH', 'another fencing token is in force', {
+        end: dataEnd,
+      });
+    }
+    if (expect === undefined || expect === dataEnd) return undefined;
+    if (expect < dataEnd) {
+      return new LogLogError(
+        'CONDITION_FAILED',
+        `the end is ${dataEnd}, not ${expect}: somebody has appended`,
+        { end: dataEnd },
+      );
+    }
+    // A late copy of this append might meet the condition yet.
+    return new LogLogError('CONDITION_AHEAD', `the end is ${dataEnd}, which is before ${expect}`, {
+      end: dataEnd,
+      outcome: 'unknown',
+    });
+  }
+
+  #whenCommitted(append: Append, offset: number, end: number): void {
+    const then = () => append.done({ type: 'committed', offset, end });
+    if (end <= this.#store.committed.endOffset) then();
+    else this.#wait(append, then);
+  }
+
+  /** Refuses once everything that the decision saw is committed, by a leader that still is one. */
+  #refuseConfirmed(append: Append, error: LogLogError): void {
+    const decidedAt = this.#store.tip.endOffset;
+    const { term } = this.#replica.role;
+    this.#confirming += 1;
+    void this.#confirmed(term).then((confirmed) => {
+      this.#confirming -= 1;
+      const then = () => refuse(append, error);
+      if (!confirmed) refuse(append, this.#notLeader('none'));
+      else if (decidedAt <= this.#store.committed.endOffset) then();
+      else this.#wait(append, then);
+    });
+  }
+
+  async #confirmed(term: number): Promise<boolean> {
+    try {
+      await this.#replica.readIndex();
+    } catch {
+      return false; // whatever the reason: nothing may be said about the log's state
+    }
+    return this.#replica.leading && this.#replica.role.term === term;
+  }
+
+  /** Behind everything that is ordered, so that the waiting stay ascending. */
+  #wait(append: Append, then: () => void): void {
+    this.#waiting.push({ end: this.#store.tip.endOffset, append, then });
+  }
+
+  #notLeader(outcome: 'none' | 'unknown'): LogLogError {
+    const leader = this.#leaderHint();
+    return leader === undefined
+      ? new LogLogError('NO_LEADER', 'no leader is known here', { outcome })
+      : new LogLogError('NOT_LEADER', `${leader.id} is the leader`, { outcome, leader });
+  }
+}
+
+function refuse(append: Append, error: LogLogError): void {
+  append.done({ type: 'refused', error });
+}

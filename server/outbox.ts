@@ -1,0 +1,208 @@
+/**
+ * What a leader sends of its log: for each peer and batch, a reference if the peer should hold the
+ * body already, else the batch inline. Batches that memory has lost are read from the disk, at a
+ * limited rate.
+ */
+import type { Batch, ProducerId } from '../proto/batch.js';
+import { noProducer } from '../proto/batch.js';
+import type { Clock, RandomSource } from '../proto/clock.js';
+import { assert } from '../proto/errors.js';
+import type { Log } from './log/log.js';
+import type { Item, PeerAppend, PeerTransport } from './peers.js';
+import type { Mark, Message, NodeId } from './raft/types.js';
+import { digestOf, newDigestKey } from './uploads/digest.js';
+
+/** How fast a peer is brought up from the disk: the others need the disk as well. */
+const catchUpBytesPerSecondMax = 128 * 2 ** 20;
+
+/** Batches of a producer that go inline after a peer lacked one: its uploads do not get there. */
+const inlineAfterMissing = 256;
+
+/** Ordered batches whose way to the peers is remembered; older ones go inline. */
+const ordersMax = 8192;
+
+/** Peers and producers whose missing bodies are remembered. */
+const distrustMax = 1024;
+
+/** Body bytes in one answer to a peer that lacks some; a single larger body still goes. */
+const bodiesBytesMax = 2 ** 20;
+
+interface Order {
+  /** Bit i: the client sent the body to members[i] too. */
+  readonly uploadedTo: number;
+  digest: Buffer | null;
+}
+
+type CoreAppend = Extract<Message, { type: 'append' }>;
+
+export class Outbox {
+  readonly #log: Log;
+  readonly #members: readonly NodeId[];
+  readonly #transport: PeerTransport;
+  readonly #clock: Clock;
+  readonly #random: RandomSource;
+  readonly #onFailed: (error: unknown) => void;
+  #digestKey: Buffer;
+  readonly #orders = new Map<number, Order>();
+  /** What was read from the disk for a peer, until the next read. */
+  readonly #loaded = new Map<NodeId, ReadonlyMap<number, Batch>>();
+  /** Appends that wait for the disk; the core's limit on what is in flight bounds them. */
+  readonly #waiting = new Map<NodeId, CoreAppend[]>();
+  /** What was ordered before the link to a peer came up, its memory may never have held. */
+  readonly #linkedAt = new Map<NodeId, number>();
+  readonly #distrust = new Map<string, number>();
+  readonly #nextLoadMs = new Map<NodeId, number>();
+
+  constructor(
+    log: Log,
+    members: readonly NodeId[],
+    transport: PeerTransport,
+    clock: Clock,
+    random: RandomSource,
+    /** The log could not be read. */
+    onFailed: (error: unknown) => void,
+  ) {
+    this.#log = log;
+    this.#members = members;
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#random = random;
+    this.#onFailed = onFailed;
+    this.#digestKey = newDigestKey(random);
+  }
+
+  /** A key authenticates one body at each offset, so every term has its own (uploads/digest.ts). */
+  beginTerm(): void {
+    this.#digestKey = newDigestKey(this.#random);
+    this.#orders.clear();
+    this.#distrust.clear();
+  }
+
+  ordered(batch: Batch, uploadedTo: number): void {
+    if (uploadedTo === 0) return;
+    this.#orders.set(batch.header.offset, { uploadedTo, digest: null });
+    for (const oldest of this.#orders.keys()) {
+      if (this.#orders.size <= ordersMax) break;
+      this.#orders.delete(oldest);
+    }
+  }
+
+  link(peer: NodeId, up: boolean): void {
+    this.#loaded.delete(peer);
+    this.#waiting.delete(peer);
+    if (up) this.#linkedAt.set(peer, this.#log.endOffset);
+  }
+
+  /** Sends an append with its batches; one that needs the disk holds up those behind it. */
+  send(to: NodeId, append: CoreAppend): void {
+    const waiting = this.#waiting.get(to);
+    if (waiting !== undefined) {
+      waiting.push(append);
+    } else if (!this.#sendFromMemory(to, append)) {
+      const queue = [append];
+      this.#waiting.set(to, queue);
+      this.#sendWaiting(to, queue).catch(this.#onFailed);
+    }
+  }
+
+  /** Reads batches for a peer. What comes is kept for the appends that will name it. */
+  async load(peer: NodeId, offset: number, bytesMax: number): Promise<readonly Batch[]> {
+    await this.#turn(peer, bytesMax);
+    if (offset >= this.#log.durableOffset) return [];
+    const batches = await this.#log.batchesFrom(offset, bytesMax);
+    this.#loaded.set(peer, new Map(batches.map((batch) => [batch.header.offset, batch])));
+    return batches;
+  }
+
+  /** Answers a follower that lacks bodies. */
+  async bodiesFor(peer: NodeId, term: number, offsets: readonly number[]): Promise<void> {
+    let items: Item[] = [];
+    let bytes = 0;
+    for (const offset of offsets) {
+      const batch = this.#log.recentBatch(offset) ?? (await this.#read(offset));
+      if (batch === undefined) continue;
+      this.#distrusted(peer, batch.header.producer);
+      items.push({ type: 'inline', headerBytes: batch.headerBytes, body: batch.body });
+      bytes += batch.body.length;
+      if (bytes < bodiesBytesMax) continue;
+      this.#transport.send(peer, { type: 'bodies', term, items });
+      items = [];
+      bytes = 0;
+    }
+    if (items.length > 0) this.#transport.send(peer, { type: 'bodies', term, items });
+  }
+
+  #sendFromMemory(to: NodeId, { marks, ...rest }: CoreAppend): boolean {
+    const items: Item[] = [];
+    for (const mark of marks) {
+      const item = this.#itemFor(to, mark);
+      if (item === undefined) return false;
+      items.push(item);
+    }
+    const append: PeerAppend = { ...rest, digestKey: this.#digestKey, items };
+    this.#transport.send(to, append);
+    return true;
+  }
+
+  /** Ends when the queue is empty, or is no longer the peer's because its link went. */
+  async #sendWaiting(to: NodeId, queue: CoreAppend[]): Promise<void> {
+    for (let append = queue.shift(); append !== undefined; append = queue.shift()) {
+      const first = append.marks[0];
+      const last = append.marks.at(-1);
+      assert(first !== undefined && last !== undefined, 'only batches wait for the disk');
+      await this.load(to, first.offset, last.end - first.offset);
+      if (this.#waiting.get(to) !== queue) return;
+      // What is still missing was truncated, or is not on the disk yet: the core sends it again.
+      this.#sendFromMemory(to, append);
+    }
+    this.#waiting.delete(to);
+  }
+
+  #itemFor(to: NodeId, mark: Mark): Item | undefined {
+    const loaded = this.#loaded.get(to)?.get(mark.offset);
+    if (loaded !== undefined && loaded.header.chain === mark.chain) return inline(loaded);
+    const batch = this.#log.recentBatch(mark.offset);
+    if (batch === undefined) return undefined;
+    const order = this.#orders.get(mark.offset);
+    if (order === undefined || !this.#holds(to, batch, order)) return inline(batch);
+    order.digest ??= digestOf(this.#digestKey, mark.offset, batch.body);
+    return { type: 'reference', headerBytes: batch.headerBytes, digest: order.digest };
+  }
+
+  #holds(peer: NodeId, batch: Batch, order: Order): boolean {
+    const { offset, producer } = batch.header;
+    if ((order.uploadedTo & (1 << this.#members.indexOf(peer))) === 0) return false;
+    if (offset < (this.#linkedAt.get(peer) ?? 0)) return false;
+    const key = `${peer} ${producer}`;
+    const remaining = this.#distrust.get(key);
+    if (remaining === undefined) return true;
+    if (remaining === 1) this.#distrust.delete(key);
+    else this.#distrust.set(key, remaining - 1);
+    return false;
+  }
+
+  #distrusted(peer: NodeId, producer: ProducerId): void {
+    if (producer === noProducer) return;
+    if (this.#distrust.size >= distrustMax) this.#distrust.clear();
+    this.#distrust.set(`${peer} ${producer}`, inlineAfterMissing);
+  }
+
+  async #read(offset: number): Promise<Batch | undefined> {
+    if (offset >= this.#log.durableOffset) return undefined;
+    const [batch] = await this.#log.batchesFrom(offset, 1);
+    return batch?.header.offset === offset ? batch : undefined;
+  }
+
+  async #turn(peer: NodeId, bytes: number): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    const turnMs = Math.max(nowMs, this.#nextLoadMs.get(peer) ?? 0);
+    this.#nextLoadMs.set(peer, turnMs + (bytes * 1000) / catchUpBytesPerSecondMax);
+    if (turnMs > nowMs) {
+      await new Promise<void>((resolve) => this.#clock.after(turnMs - nowMs, resolve));
+    }
+  }
+}
+
+function inline(batch: Batch): Item {
+  return { type: 'inline', headerBytes: batch.headerBytes, body: batch.body };
+}
