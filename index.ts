@@ -1,5 +1,5 @@
 /** The package's entry: the client, the node to embed, and what the two have in common. */
-import type { Client, ClientOptions } from './client/index.js';
+import type { Client } from './client/index.js';
 import { createClient, grpcTransport, withLocalNode } from './client/index.js';
 import type { LogLogError } from './proto/errors.js';
 import type { NodeStatus } from './proto/service.js';
@@ -11,16 +11,19 @@ export type {
   AppendOptions,
   Appended,
   Client,
-  ClientOptions,
   ClusterStatus,
   ConnectOptions,
-  Entry,
+  PageOptions,
   ReadOptions,
+  Position,
+  ReachableNode,
   Ticket,
+  UnreachableNode,
   Writer,
   WriterOptions,
 } from './client/index.js';
 export { connect } from './client/index.js';
+export type { Entry } from './proto/entries.js';
 export type { ErrorCode, ExitKind, LeaderHint, Outcome } from './proto/errors.js';
 export { errorCodes, LogLogError } from './proto/errors.js';
 export { entryBytesMax } from './proto/limits.js';
@@ -64,14 +67,14 @@ export class Node {
   }
 
   /** A client that calls this node directly and reaches the others over gRPC. */
-  client(options: ClientOptions = {}): Client {
+  client(): Client {
     const { address, service } = this.#server;
     return createClient({
-      transport: withLocalNode(address, service, grpcTransport()),
+      transport: withLocalNode(address, service, grpcTransport),
       seeds: [address],
       clock: systemClock,
       random: systemRandom,
-      options,
+      clusterId: this.clusterId,
     });
   }
 

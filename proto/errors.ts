@@ -119,10 +119,10 @@ export class LogLogError extends Error {
   readonly code: ErrorCode;
   readonly retryable: boolean;
   readonly outcome: Outcome;
-  readonly leader?: LeaderHint;
-  readonly firstOffset?: number;
-  readonly end?: number;
-  readonly limit?: number;
+  declare readonly leader?: LeaderHint;
+  declare readonly firstOffset?: number;
+  declare readonly end?: number;
+  declare readonly limit?: number;
 
   constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause });

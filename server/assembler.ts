@@ -124,7 +124,8 @@ export class Assembler {
     let offset = message.prevOffset;
     return message.items.map((item) => {
       const header = headerOf(item);
-      if (header.offset !== offset) throw malformed('batches of an append do not follow each other');
+      if (header.offset !== offset)
+        throw malformed('batches of an append do not follow each other');
       offset = batchEnd(header);
       const { headerBytes } = item;
       const common = { header, headerBytes, digestKey, requestAtMs, requested: false };

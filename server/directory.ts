@@ -45,7 +45,7 @@ async function begin(disk: Disk, settings: NodeSettings): Promise<Directory> {
     );
   }
   await checkEmpty(disk, directory);
-  await HardState.create(disk, directory);
+  const hardState = await HardState.create(disk, directory);
   // Last, because a directory with an identity counts as complete.
   const identity = await createIdentity(disk, directory, {
     name: creation.name,
@@ -53,7 +53,7 @@ async function begin(disk: Disk, settings: NodeSettings): Promise<Directory> {
     nodeId: id,
     segmentBytesMax: settings.segmentBytesMax ?? defaults.segmentBytesMax,
   });
-  return { identity, hardState: await HardState.open(disk, directory) };
+  return { identity, hardState };
 }
 
 async function checkEmpty(disk: Disk, directory: string): Promise<void> {

@@ -20,6 +20,7 @@ import type { RoleChange } from './replica.js';
 import { Replica } from './replica.js';
 import { Service } from './service.js';
 import { Store } from './store.js';
+import type { PoolOptions } from './uploads/pool.js';
 import { StagingPool } from './uploads/pool.js';
 
 export interface Environment {
@@ -107,40 +108,11 @@ export class Engine {
     this.failed = new Promise((resolve) => (this.#reportFailure = resolve));
     const fail = (error: unknown) => this.fail(error);
     this.#members = new Members(settings.members);
-    this.#pool = new StagingPool(
-      {
-        bytesMax: settings.stagingBytesMax,
-        clientBytesMax: settings.stagingClientBytesMax,
-        batchesMax: stagedBatchesMax,
-        clientBatchesMax: stagedClientBatchesMax,
-        ageMsMax: settings.stagedAgeMsMax,
-      },
-      clock,
-    );
+    this.#pool = new StagingPool(poolOptions(settings), clock);
     this.#outbox = new Outbox(store.log, settings.members, transport, clock, random, fail);
-    this.#replica = new Replica({
-      raft: this.#makeRaft(),
-      store,
-      hardState: directory.hardState,
-      outbox: this.#outbox,
-      clock,
-      logger: settings.logger,
-      handlers: {
-        onCommit: (offset) => this.#committed(offset),
-        onRole: (change) => this.#roleChanged(change),
-        onTruncated: (offset) => this.#pool.truncated(offset),
-        beforeEvent: () => this.#orderer.flush(),
-        onFailed: fail,
-        send: (to, message) => transport.send(to, message),
-      },
-    });
-    this.#orderer = new Orderer(
-      this.#replica,
-      store,
-      this.#outbox,
-      clock,
-      () => this.#members.leader,
-    );
+    this.#replica = this.#makeReplica();
+    const leader = () => this.#members.leader;
+    this.#orderer = new Orderer(this.#replica, store, this.#outbox, clock, leader);
     this.#assembler = new Assembler(this.#pool, clock, settings.referenceWaitMs, {
       deliver: (from, message, batches) =>
         this.#replica.step({ type: 'message', from, message }, batches),
@@ -148,20 +120,7 @@ export class Engine {
       recentBatch: (offset) => store.log.recentBatch(offset),
     });
     this.#readers = new Readers(store.log, clock, () => this.#replica.readableOffset, fail);
-    this.service = new Service({
-      id: settings.id,
-      clusterId: directory.identity.clusterId,
-      version: environment.version,
-      processId: environment.processId,
-      residentBytes: () => environment.residentBytes(),
-      members: this.#members,
-      store,
-      replica: this.#replica,
-      orderer: this.#orderer,
-      pool: this.#pool,
-      readers: this.#readers,
-      onStaged: () => this.#assembler.staged(),
-    });
+    this.service = this.#makeService();
   }
 
   /** Joins the cluster. `clientAddress` is where clients reach this node. */
@@ -193,7 +152,6 @@ export class Engine {
     this.#end(new LogLogError('SHUTTING_DOWN', 'the node is shutting down'));
     this.#state = 'stopped';
     if (!failed) await this.#store.close();
-    await this.#directory.hardState.close();
   }
 
   durable(offset: number, generation: number): void {
@@ -242,6 +200,44 @@ export class Engine {
         commitOffset: committed.endOffset,
       },
     );
+  }
+
+  #makeReplica(): Replica {
+    const { clock, transport } = this.#environment;
+    return new Replica({
+      raft: this.#makeRaft(),
+      store: this.#store,
+      hardState: this.#directory.hardState,
+      outbox: this.#outbox,
+      clock,
+      logger: this.#settings.logger,
+      handlers: {
+        onCommit: (offset) => this.#committed(offset),
+        onRole: (change) => this.#roleChanged(change),
+        onTruncated: (offset) => this.#pool.truncated(offset),
+        beforeEvent: () => this.#orderer.flush(),
+        onFailed: (error) => this.fail(error),
+        send: (to, message) => transport.send(to, message),
+      },
+    });
+  }
+
+  #makeService(): Service {
+    const { version, processId } = this.#environment;
+    return new Service({
+      id: this.#settings.id,
+      clusterId: this.#directory.identity.clusterId,
+      version,
+      processId,
+      residentBytes: () => this.#environment.residentBytes(),
+      members: this.#members,
+      store: this.#store,
+      replica: this.#replica,
+      orderer: this.#orderer,
+      pool: this.#pool,
+      readers: this.#readers,
+      onStaged: () => this.#assembler.staged(),
+    });
   }
 
   #received(from: NodeId, message: PeerMessage): void {
@@ -302,6 +298,16 @@ export class Engine {
       this.#environment.clock.after(delayMs, resolve);
     });
   }
+}
+
+function poolOptions(settings: NodeSettings): PoolOptions {
+  return {
+    bytesMax: settings.stagingBytesMax,
+    clientBytesMax: settings.stagingClientBytesMax,
+    batchesMax: stagedBatchesMax,
+    clientBatchesMax: stagedClientBatchesMax,
+    ageMsMax: settings.stagedAgeMsMax,
+  };
 }
 
 function asLogLogError(error: unknown): LogLogError {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { LogLogError } from '../proto/errors.js';
+import { batchBytesMax } from '../proto/limits.js';
 import type { LogLogService, NodeStatus } from '../proto/service.js';
 import { systemClock, systemRandom } from '../proto/system.js';
 import type { Directory } from './directory.js';
@@ -16,6 +17,9 @@ import { WebSocketPeers } from './rpc/peer-transport.js';
 
 /** How long calls that run are given when a node stops. */
 const closeGraceMs = 500;
+
+/** Bodies of 1 MiB in all and one of the largest behind them, with what the message adds. */
+const peerMessageBytesMax = batchBytesMax + 2 * 2 ** 20;
 
 /** A cluster of one has nobody to talk to. */
 const alone: PeerTransport = {
@@ -39,7 +43,6 @@ export class ServerNode {
   readonly service: LogLogService;
   /** Resolves if the node has to stop by itself (a failing disk, rot), with the reason. */
   readonly failed: Promise<LogLogError>;
-  readonly #engine: Engine;
   readonly #open: readonly Closable[];
   #stopping: Promise<void> | null = null;
 
@@ -67,7 +70,6 @@ export class ServerNode {
     this.clusterId = parts.directory.identity.clusterId;
     this.address = parts.address;
     this.peerAddress = parts.peerAddress;
-    this.#engine = parts.engine;
     this.service = parts.engine.service;
     this.failed = parts.engine.failed;
     this.#open = parts.open;
@@ -90,6 +92,7 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
   const lock = await systemDisk.lock(settings.directory);
   open.push({ close: () => lock.release() });
   const directory = await openDirectory(systemDisk, settings);
+  open.push(directory.hardState);
   // Clients are told this address once it is known, which is after the peers have been.
   let address = settings.advertise ?? `local:${settings.id}`;
   const peers = await listenToPeers(settings, directory, () => address);
@@ -140,6 +143,7 @@ async function listenToPeers(
     random: systemRandom,
     logger: settings.logger,
     inflightBytesMax: settings.peerInflightBytesMax,
+    messageBytesMax: peerMessageBytesMax,
   });
 }
 

@@ -1,9 +1,10 @@
 /** What a node is started with: the public options, their defaults and limits, checked once. */
 import { LogLogError } from '../proto/errors.js';
-import { batchBytesMax, nodesMax } from '../proto/limits.js';
+import { bodyBytesMax, nodesMax } from '../proto/limits.js';
 import type { Logger } from './logger.js';
 import { quiet } from './logger.js';
 import type { NodeId } from './raft/types.js';
+import { stagedOverheadBytes } from './uploads/staged-upload.js';
 
 export interface NodeOptions {
   /** 1 to 32 lower-case letters, digits and dashes. */
@@ -130,12 +131,14 @@ function sizes(options: NodeOptions) {
     }
     return value;
   };
+  // The largest body must fit, or its producer would wait for ever.
+  const stagingMin = bodyBytesMax + stagedOverheadBytes;
   const segmentBytesMax = integer('segmentBytesMax', segmentBytesMin, segmentBytesLimit);
   return {
     segmentBytesMax: options.segmentBytesMax === undefined ? undefined : segmentBytesMax,
     electionTimeoutMs: integer('electionTimeoutMs', 20, 600_000),
-    stagingBytesMax: integer('stagingBytesMax', batchBytesMax),
-    stagingClientBytesMax: integer('stagingClientBytesMax', batchBytesMax),
+    stagingBytesMax: integer('stagingBytesMax', stagingMin),
+    stagingClientBytesMax: integer('stagingClientBytesMax', stagingMin),
     stagedAgeMsMax: integer('stagedAgeMsMax', 100),
     recentBytesMax: integer('recentBytesMax', mebibyte),
     peerInflightBytesMax: integer('peerInflightBytesMax', mebibyte),
@@ -155,7 +158,9 @@ function creationOf(options: NodeOptions, members: readonly NodeId[]): Creation 
   if (createIfEmpty === undefined) return { type: 'never' };
   checkName('a cluster name', createIfEmpty);
   if (members.length > 1) {
-    throw invalid('createIfEmpty is for a cluster of one node: elsewhere it would hide a lost disk');
+    throw invalid(
+      'createIfEmpty is for a cluster of one node: elsewhere it would hide a lost disk',
+    );
   }
   return { type: 'ifEmpty', name: createIfEmpty };
 }
@@ -175,7 +180,8 @@ export function parseHostPort(what: string, text: string): HostPort {
   const parts = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const host = parts?.[1] ?? parts?.[2];
   const port = Number(parts?.[3]);
-  if (host === undefined || port > 65_535) throw invalid(`${what} must be host:port, not '${text}'`);
+  if (host === undefined || port > 65_535)
+    throw invalid(`${what} must be host:port, not '${text}'`);
   return { host, port };
 }
 

@@ -6,7 +6,6 @@
 import type { Batch, ProducerId } from '../proto/batch.js';
 import { noProducer } from '../proto/batch.js';
 import type { Clock, RandomSource } from '../proto/clock.js';
-import { assert } from '../proto/errors.js';
 import type { Log } from './log/log.js';
 import type { Item, PeerAppend, PeerTransport } from './peers.js';
 import type { Mark, Message, NodeId } from './raft/types.js';
@@ -147,10 +146,12 @@ export class Outbox {
   /** Ends when the queue is empty, or is no longer the peer's because its link went. */
   async #sendWaiting(to: NodeId, queue: CoreAppend[]): Promise<void> {
     for (let append = queue.shift(); append !== undefined; append = queue.shift()) {
-      const first = append.marks[0];
+      const [first] = append.marks;
       const last = append.marks.at(-1);
-      assert(first !== undefined && last !== undefined, 'only batches wait for the disk');
-      await this.load(to, first.offset, last.end - first.offset);
+      // One without batches only asks how far the peer is; it waits for its turn and no longer.
+      if (first !== undefined && last !== undefined) {
+        await this.load(to, first.offset, last.end - first.offset);
+      }
       if (this.#waiting.get(to) !== queue) return;
       // What is still missing was truncated, or is not on the disk yet: the core sends it again.
       this.#sendFromMemory(to, append);

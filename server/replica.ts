@@ -64,6 +64,7 @@ export class Replica {
   readonly #questions = new Map<number, Question>();
   #lastQuestion = 0;
   #transfer: { done(ok: boolean): void } | null = null;
+  #role: RoleChange;
   /** The term whose no-op this node has proposed. */
   #ledTerm = 0;
   #state: 'idle' | 'busy' | 'saving' | 'stopped' = 'idle';
@@ -79,6 +80,7 @@ export class Replica {
     handlers: ReplicaHandlers;
   }) {
     this.#raft = parts.raft;
+    this.#role = { role: 'follower', term: parts.raft.term, leader: null };
     this.#store = parts.store;
     this.#hardState = parts.hardState;
     this.#outbox = parts.outbox;
@@ -87,9 +89,9 @@ export class Replica {
     this.#handlers = parts.handlers;
   }
 
+  /** As of the last change that has been carried out. */
   get role(): RoleChange {
-    const { role, term, leader } = this.#raft;
-    return { role, term, leader };
+    return this.#role;
   }
 
   /** Whether batches can be ordered here at this moment. */
@@ -235,7 +237,9 @@ export class Replica {
       case 'write': {
         const first = effect.marks[0]?.offset ?? Infinity;
         const last = effect.marks.at(-1)?.offset ?? 0;
-        const written = batches.filter(({ header: { offset } }) => offset >= first && offset <= last);
+        const written = batches.filter(
+          ({ header: { offset } }) => offset >= first && offset <= last,
+        );
         assert(written.length === effect.marks.length, 'every mark has its batch');
         this.#store.adopt(written);
         break;
@@ -266,7 +270,9 @@ export class Replica {
     }
   }
 
-  #changeRole(change: RoleChange): void {
+  #changeRole({ role, term, leader }: RoleChange): void {
+    const change = { role, term, leader };
+    this.#role = change;
     this.#handlers.onRole(change);
     if (change.role !== 'leader' || this.#ledTerm === change.term) return;
     this.#ledTerm = change.term;

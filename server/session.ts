@@ -126,7 +126,10 @@ export class Session implements UploadStream {
   #stage(upload: StagedUpload): boolean {
     if (this.#held !== null) {
       this.end(
-        new LogLogError('RESOURCE_EXHAUSTED', 'the staging quota is used up: wait before sending on'),
+        new LogLogError(
+          'RESOURCE_EXHAUSTED',
+          'the staging quota is used up: wait before sending on',
+        ),
       );
       return true;
     }

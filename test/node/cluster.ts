@@ -152,7 +152,7 @@ export class TestCluster {
 export async function everything(client: Client, node: string, limit: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   const { end } = await client.end();
-  for (let offset = 0; offset < end; ) {
+  for (let offset = 0; offset < end;) {
     const page = await client.readPage({ offset, limit, waitMs: 5000, node });
     parts.push(page.batches);
     offset = page.next;

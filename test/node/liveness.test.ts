@@ -12,7 +12,7 @@ async function staged(node: Node) {
   return (await node.status()).staged;
 }
 
-async function sameEverywhere(test: Pick<typeof t, "equal">, cluster: TestCluster): Promise<void> {
+async function sameEverywhere(test: Pick<typeof t, 'equal'>, cluster: TestCluster): Promise<void> {
   await cluster.settled();
   const client = await cluster.client();
   const hashes = new Set<string>();

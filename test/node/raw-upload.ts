@@ -4,7 +4,12 @@ import type { Connection } from '../../client/transport.js';
 import { bodyChecksum } from '../../proto/batch.js';
 import { encodeEntries } from '../../proto/entries.js';
 import type { LogLogError } from '../../proto/errors.js';
-import type { Acknowledgement, AppendOrder, UploadFrame, UploadReply } from '../../proto/service.js';
+import type {
+  Acknowledgement,
+  AppendOrder,
+  UploadFrame,
+  UploadReply,
+} from '../../proto/service.js';
 import { protocolVersion } from '../../proto/service.js';
 import { until } from './cluster.js';
 
@@ -18,7 +23,7 @@ export class RawUpload {
   readonly #stream;
 
   constructor(address: string, producer: string, version = protocolVersion) {
-    this.#connection = grpcTransport().open(address);
+    this.#connection = grpcTransport.open(address);
     this.#stream = this.#connection.service.upload(
       { protocolVersion: version, producer },
       {

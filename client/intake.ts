@@ -1,0 +1,113 @@
+/** Where entries wait for room and become batches, until the producer has use for the next one. */
+import { LogLogError } from '../proto/errors.js';
+import { OutgoingBatch } from './outgoing-batch.js';
+import { reasonOf } from './scope.js';
+import type { Submission } from './submission.js';
+
+/** Calls that may wait for room at a time. */
+export const submissionsWaitingMax = 65_536;
+
+export interface IntakeLimits {
+  /** Entries are packed together up to here; a larger one is a batch of its own. */
+  readonly batchBytes: number;
+  /** Framed bytes that are taken in and not yet committed; one larger entry still goes alone. */
+  readonly bytesInFlightMax: number;
+}
+
+export class Intake {
+  readonly #limits: IntakeLimits;
+  readonly #onCollected: () => void;
+  readonly #waiting: Submission[] = [];
+  /** In order; only the last is still filled. */
+  readonly #batches: OutgoingBatch[] = [];
+  #bytesHeld = 0;
+  #ended: LogLogError | undefined;
+
+  /** `onCollected`: there may be a batch to send now. */
+  constructor(limits: IntakeLimits, onCollected: () => void) {
+    this.#limits = limits;
+    this.#onCollected = onCollected;
+  }
+
+  get bytesHeld(): number {
+    return this.#bytesHeld;
+  }
+
+  get isEmpty(): boolean {
+    return this.#batches.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** `signal` is of a scope. */
+  submit(submission: Submission, signal?: AbortSignal): void {
+    if (this.#ended !== undefined) return submission.reject(this.#ended, 'none');
+    if (signal?.aborted === true) return submission.reject(reasonOf(signal), 'none');
+    if (this.#waiting.length === 0 && this.#hasRoom(submission)) {
+      this.#collect(submission);
+    } else if (this.#waiting.length < submissionsWaitingMax) {
+      this.#waiting.push(submission);
+    } else {
+      const message = `${submissionsWaitingMax} calls wait for room already`;
+      const extras = { limit: submissionsWaitingMax };
+      submission.reject(new LogLogError('RESOURCE_EXHAUSTED', message, extras), 'none');
+      return;
+    }
+    if (signal !== undefined) submission.onAbort(signal, () => this.#giveUp(submission, signal));
+  }
+
+  /** The next batch that is worth sending: any if the pipe is free, else one that is complete. */
+  next(isPipeFree: boolean): OutgoingBatch | undefined {
+    const first = this.#batches[0];
+    if (first === undefined) return undefined;
+    const isComplete = this.#batches.length > 1 || first.isFull;
+    return isPipeFree || isComplete ? this.#batches.shift() : undefined;
+  }
+
+  /** A batch that was sent has come to its end. */
+  release(bytes: number): void {
+    this.#bytesHeld -= bytes;
+    for (;;) {
+      const [first] = this.#waiting;
+      if (first === undefined || !this.#hasRoom(first)) return;
+      this.#waiting.shift();
+      this.#collect(first);
+    }
+  }
+
+  /** Refuses what has not left, and everything from now on. */
+  end(error: LogLogError): void {
+    this.#ended = error;
+    for (const batch of this.#batches.splice(0)) batch.reject(error, 'none');
+    for (const submission of this.#waiting.splice(0)) submission.reject(error, 'none');
+    this.#bytesHeld = 0;
+  }
+
+  #hasRoom({ bytes }: Submission): boolean {
+    return this.#bytesHeld === 0 || this.#bytesHeld + bytes <= this.#limits.bytesInFlightMax;
+  }
+
+  #collect(submission: Submission): void {
+    let batch = this.#batches.at(-1);
+    if (batch === undefined || !batch.fits(submission)) {
+      batch = new OutgoingBatch(this.#limits.batchBytes);
+      this.#batches.push(batch);
+    }
+    batch.add(submission);
+    this.#bytesHeld += submission.bytes;
+    submission.noteCollected();
+    this.#onCollected();
+  }
+
+  #giveUp(submission: Submission, signal: AbortSignal): void {
+    const { stage } = submission;
+    submission.reject(reasonOf(signal), stage === 'sent' ? 'unknown' : 'none');
+    if (stage === 'waiting') this.#waiting.splice(this.#waiting.indexOf(submission), 1);
+    if (stage === 'collected') this.#remove(submission);
+  }
+
+  #remove(submission: Submission): void {
+    for (const batch of this.#batches) batch.remove(submission);
+    const index = this.#batches.findIndex((batch) => batch.isEmpty);
+    if (index >= 0) this.#batches.splice(index, 1);
+    this.release(submission.bytes);
+  }
+}

@@ -1,0 +1,337 @@
+/**
+ * One producer: its batches leave for every node at once and are ordered by the leader, each of
+ * them exactly once and in order, whoever leads and whatever breaks (DESIGN: "An append, from end
+ * to end"). What is not acknowledged is sent again, under the same epoch and sequence.
+ */
+import type { Timer } from '../proto/clock.js';
+import type { LogLogError } from '../proto/errors.js';
+import { assert } from '../proto/errors.js';
+import type { Acknowledgement, UploadFrame } from '../proto/service.js';
+import { Backoff, backoffMsMax } from './backoff.js';
+import type { Cluster } from './cluster.js';
+import { pollBackoffMsMax } from './cluster.js';
+import type { IntakeLimits } from './intake.js';
+import { Intake } from './intake.js';
+import { OutgoingBatch } from './outgoing-batch.js';
+import { asLogLogError, mayPass } from './retry.js';
+import { Scope } from './scope.js';
+import type { Submission } from './submission.js';
+import type { LinkHandlers, LinkReply } from './upload-link.js';
+import { UploadLink } from './upload-link.js';
+
+/** Batches on their way; fewer than the log remembers of a producer (producerBatchesMax). */
+export const batchesInFlightMax = 8;
+
+/** A leader that owes answers and is silent for this long may be none any more. */
+const silenceMsMax = 2000;
+
+/** Gaps that the leader may see where there are none, before something is known to be wrong. */
+const gapRefusalsMax = 8;
+
+/** A batch that has been given its place in the producer's order. */
+interface Flight {
+  readonly batch: OutgoingBatch;
+  readonly frame: UploadFrame;
+  /** Bit i: the link to node i took the body. */
+  takenBy: number;
+  /** How often a leader was asked to order it. */
+  orders: number;
+  acknowledgement?: Acknowledgement;
+}
+
+export class Producer {
+  readonly id: string;
+  readonly #cluster: Cluster;
+  readonly #intake: Intake;
+  readonly #opening: Scope;
+  /** One for each node, by its bit in `uploadedTo`. */
+  #links: readonly UploadLink[] = [];
+  /** In order of their sequences; the `open` batch is alone in it. */
+  readonly #flights: Flight[] = [];
+  /** Those before it have been sent to this leader over this stream. */
+  #cursor = 0;
+  #epoch: number | undefined;
+  #nextSequence = 1;
+  #lastAcknowledged = 0;
+  #gapRefusals = 0;
+  #leader: UploadLink | undefined;
+  readonly #resendBackoff: Backoff;
+  #resend: Timer | undefined;
+  readonly #watchBackoff: Backoff;
+  #watch: Timer | undefined;
+  #pumpIsDue = false;
+  #ended: LogLogError | undefined;
+  readonly #stopFollowing: () => void;
+
+  constructor(cluster: Cluster, limits: IntakeLimits) {
+    const { clock, random } = cluster.environment;
+    this.id = random.bytes(8).toString('hex');
+    this.#cluster = cluster;
+    this.#intake = new Intake(limits, () => this.#pumpSoon());
+    this.#resendBackoff = new Backoff(random, backoffMsMax);
+    this.#watchBackoff = new Backoff(random, pollBackoffMsMax);
+    this.#opening = new Scope(clock, 'the producer', {});
+    this.#stopFollowing = cluster.onChange(() => this.#onClusterChange());
+    void this.#connect();
+  }
+
+  /** Why it takes nothing any more. */
+  get ended(): LogLogError | undefined {
+    return this.#ended;
+  }
+
+  get bytesInFlight(): number {
+    return this.#intake.bytesHeld;
+  }
+
+  /** `signal` is of a scope; aborting it gives the entries up. */
+  submit(submission: Submission, signal?: AbortSignal): void {
+    this.#intake.submit(submission, signal);
+  }
+
+  /** What has been sent may still become durable; everything else will not. */
+  end(error: LogLogError): void {
+    this.#end(error, (flight) => flight.orders > 0);
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      await this.#cluster.ready(this.#opening.signal);
+    } catch (error) {
+      this.end(asLogLogError(error));
+    }
+    if (this.#ended !== undefined) return;
+    const handlers: LinkHandlers = {
+      onUp: (link) => this.#onUp(link),
+      onDown: (link) => this.#onDown(link),
+      onReply: (link, reply) => this.#onReply(link, reply),
+      onClear: () => this.#pump(),
+    };
+    this.#links = this.#cluster.members.map(
+      ({ id }) => new UploadLink(this.#cluster, this.id, id, handlers),
+    );
+    this.#onClusterChange();
+    for (const link of this.#links) link.connect();
+    this.#keepWatch();
+  }
+
+  #onClusterChange(): void {
+    const { broken, leader } = this.#cluster;
+    if (broken !== undefined) return this.end(broken);
+    const link = this.#links.find(({ nodeId }) => nodeId === leader.id);
+    if (link === this.#leader) return;
+    this.#leader = link;
+    link?.connect();
+    this.#sendAllAgain();
+  }
+
+  #onUp(link: UploadLink): void {
+    if (link === this.#leader) this.#sendAllAgain();
+  }
+
+  #onDown(link: UploadLink): void {
+    if (link !== this.#leader) return;
+    this.#stopWatch();
+    this.#keepWatch();
+  }
+
+  #onReply(link: UploadLink, reply: LinkReply): void {
+    if (link === this.#leader) this.#stopWatch();
+    if (reply.type === 'acknowledged') this.#onAcknowledged(reply.acknowledgements);
+    else if (reply.type === 'leader') this.#cluster.noteLeader(reply.change);
+    else if (reply.type === 'missing') this.#uploadAgain(link, reply.sequences);
+    // Whatever another node refuses, the leader decides.
+    else if (link === this.#leader) this.#onRefused(reply.epoch, reply.sequence, reply.error);
+    this.#keepWatch();
+  }
+
+  #onAcknowledged(acknowledgements: readonly Acknowledgement[]): void {
+    for (const acknowledgement of acknowledgements) {
+      const flight = this.#flights[this.#find(acknowledgement.epoch, acknowledgement.sequence)];
+      if (flight !== undefined) flight.acknowledgement = acknowledgement;
+    }
+    for (;;) {
+      const [first] = this.#flights;
+      if (first?.acknowledgement === undefined) break;
+      this.#land(0);
+      this.#noteProgress();
+      if (first.frame.kind === 'open') {
+        this.#epoch = first.acknowledgement.offset;
+      } else {
+        this.#lastAcknowledged = first.frame.sequence;
+        first.batch.resolve(first.acknowledgement);
+      }
+    }
+    this.#pumpSoon();
+  }
+
+  #onRefused(epoch: number, sequence: number, error: LogLogError): void {
+    const index = this.#find(epoch, sequence);
+    const flight = this.#flights[index];
+    if (flight === undefined) return;
+    if (error.code === 'EPOCH_FENCED' || error.code === 'PRODUCER_EXPIRED') {
+      // Those before it may have been ordered; those behind it, if sent once, are refused like it.
+      return this.#end(error, (other) => {
+        const mayBeOrdered = this.#flights.indexOf(other) < index || error.outcome !== 'none';
+        return other.orders > (mayBeOrdered ? 0 : 1);
+      });
+    }
+    const isGap = error.code === 'SEQUENCE_GAP';
+    if (isGap || (mayPass(error) && error.code !== 'CONDITION_AHEAD')) {
+      if (isGap && index === 0) this.#gapRefusals += 1;
+      if (this.#gapRefusals > gapRefusalsMax) return this.end(error);
+      return this.#sendAgainFrom(index);
+    }
+    // Its sequence is never used again: what follows it follows its predecessor from now on.
+    this.#land(index);
+    this.#noteProgress();
+    flight.batch.reject(error, error.outcome);
+    if (flight.frame.kind === 'open') this.end(error);
+    else this.#pumpSoon();
+  }
+
+  #find(epoch: number, sequence: number): number {
+    return this.#flights.findIndex(({ frame }) => {
+      const isEpoch = frame.kind === 'open' || frame.epoch === epoch;
+      return isEpoch && frame.sequence === sequence;
+    });
+  }
+
+  /** The batch has come to its end. */
+  #land(index: number): void {
+    const [flight] = this.#flights.splice(index, 1);
+    assert(flight !== undefined, 'only what is in flight lands');
+    if (index < this.#cursor) this.#cursor -= 1;
+    this.#intake.release(flight.batch.bytes);
+  }
+
+  #noteProgress(): void {
+    this.#gapRefusals = 0;
+    this.#resendBackoff.reset();
+    this.#watchBackoff.reset();
+  }
+
+  #sendAllAgain(): void {
+    this.#stopWatch();
+    this.#cursor = 0;
+    this.#resend?.cancel();
+    this.#resend = undefined;
+    this.#pump();
+  }
+
+  #sendAgainFrom(index: number): void {
+    this.#cursor = Math.min(this.#cursor, index);
+    this.#cluster.refresh();
+    this.#resend ??= this.#cluster.environment.clock.after(this.#resendBackoff.next(), () => {
+      this.#resend = undefined;
+      this.#pump();
+    });
+  }
+
+  /** Lets everything that is written in the same turn share a batch. */
+  #pumpSoon(): void {
+    if (this.#pumpIsDue) return;
+    this.#pumpIsDue = true;
+    this.#cluster.environment.clock.soon(() => {
+      this.#pumpIsDue = false;
+      this.#pump();
+    });
+  }
+
+  /** Sends what may be sent. The only place where batches leave for the leader. */
+  #pump(): void {
+    while (this.#leader?.isClear === true && this.#resend === undefined) {
+      const flight = this.#flights[this.#cursor];
+      if (flight !== undefined) this.#order(flight, this.#leader);
+      else if (!this.#beginFlight()) break;
+    }
+    this.#keepWatch();
+  }
+
+  /** Gives the next batch its sequence and sends its body to every node but the leader. */
+  #beginFlight(): boolean {
+    if (this.#epoch === undefined) return this.#beginOpening();
+    if (this.#flights.length >= batchesInFlightMax) return false;
+    const batch = this.#intake.next(this.#flights.length === 0);
+    if (batch === undefined) return false;
+    const frame = batch.seal(this.#epoch, this.#nextSequence);
+    this.#nextSequence += 1;
+    const flight = this.#addFlight(frame, batch);
+    batch.noteSent();
+    for (const [index, link] of this.#links.entries()) {
+      if (link !== this.#leader && link.offer(frame)) flight.takenBy |= 1 << index;
+    }
+    return true;
+  }
+
+  #beginOpening(): boolean {
+    if (this.#flights.length > 0 || this.#intake.isEmpty) return false;
+    const batch = new OutgoingBatch(0);
+    // Names this try to open, so that sending it again does not open twice.
+    const token = this.#cluster.environment.random.bytes(6).readUIntBE(0, 6) || 1;
+    this.#addFlight({ ...batch.seal(0, token), kind: 'open' }, batch);
+    return true;
+  }
+
+  #addFlight(frame: UploadFrame, batch: OutgoingBatch): Flight {
+    const flight: Flight = { batch, frame, takenBy: 0, orders: 0 };
+    this.#flights.push(flight);
+    return flight;
+  }
+
+  /** Asks the leader for the flight at the cursor. */
+  #order(flight: Flight, leader: UploadLink): void {
+    const previous = this.#flights[this.#cursor - 1];
+    this.#cursor += 1;
+    if (flight.acknowledgement !== undefined) return;
+    const isOpening = flight.frame.kind === 'open';
+    const follows = isOpening ? 0 : (previous?.frame.sequence ?? this.#lastAcknowledged);
+    const bit = 1 << this.#links.indexOf(leader);
+    const uploadedTo = flight.takenBy & ~bit;
+    flight.takenBy |= bit;
+    flight.orders += 1;
+    leader.offer({
+      ...flight.frame,
+      append: { follows, uploadedTo, ...flight.batch.conditions() },
+    });
+  }
+
+  #uploadAgain(link: UploadLink, sequences: readonly number[]): void {
+    for (const { frame } of this.#flights) {
+      if (frame.kind !== 'open' && sequences.includes(frame.sequence)) link.offer(frame);
+    }
+  }
+
+  /** While anything waits: looks for the leader, or whether there is a newer one. */
+  #keepWatch(): void {
+    const isIdle = this.#flights.length === 0 && this.#intake.isEmpty;
+    if (isIdle || this.#watch !== undefined || this.#ended !== undefined) return;
+    const isLed = this.#leader?.isUp === true;
+    const delayMs = isLed ? silenceMsMax : this.#watchBackoff.next();
+    this.#watch = this.#cluster.environment.clock.after(delayMs, () => {
+      this.#watch = undefined;
+      this.#cluster.refresh();
+      this.#keepWatch();
+    });
+  }
+
+  #stopWatch(): void {
+    this.#watch?.cancel();
+    this.#watch = undefined;
+  }
+
+  #end(error: LogLogError, mayBeCommitted: (flight: Flight) => boolean): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    const outcomes = this.#flights.map((flight) => (mayBeCommitted(flight) ? 'unknown' : 'none'));
+    for (const [index, { batch }] of this.#flights.splice(0).entries()) {
+      batch.reject(error, outcomes[index] ?? 'unknown');
+    }
+    this.#intake.end(error);
+    this.#opening.abort(error);
+    this.#stopFollowing();
+    this.#resend?.cancel();
+    this.#stopWatch();
+    for (const link of this.#links) link.close();
+  }
+}

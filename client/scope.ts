@@ -1,0 +1,102 @@
+/**
+ * When a call has to end: at its deadline, at its caller's signal, or with the client. The signals
+ * that scopes hand out are aborted with a LogLogError, so that whoever waits can throw the reason.
+ */
+import { setMaxListeners } from 'node:events';
+import type { Clock } from '../proto/clock.js';
+import { assert, LogLogError } from '../proto/errors.js';
+
+export interface CallOptions {
+  /** How long the call may take. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The longest delay that Node's timers take. */
+const timeoutMsMax = 2 ** 31 - 1;
+
+export class Scope {
+  readonly #controller = new AbortController();
+  readonly #undo: (() => void)[] = [];
+
+  /** `what` begins the message of the error; `parent` is the signal of another scope. */
+  constructor(clock: Clock, what: string, options: CallOptions, parent?: AbortSignal) {
+    const { signal, timeoutMs } = options;
+    if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+    if (parent !== undefined) this.#follow(parent, () => reasonOf(parent));
+    if (signal !== undefined) {
+      const cancelled = () =>
+        new LogLogError('CANCELLED', `${what}: cancelled by its caller`, { cause: signal.reason });
+      this.#follow(signal, cancelled);
+    }
+    if (timeoutMs !== undefined && !this.signal.aborted) {
+      const late = () =>
+        this.abort(new LogLogError('DEADLINE', `${what}: not done within ${timeoutMs} ms`));
+      const timer = clock.after(timeoutMs, late);
+      this.#undo.push(() => timer.cancel());
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(error: LogLogError): void {
+    this.#controller.abort(error);
+    this.end();
+  }
+
+  /** The call is over: nothing aborts its signal any more. */
+  end(): void {
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  #follow(signal: AbortSignal, error: () => LogLogError): void {
+    if (signal.aborted) return this.abort(error());
+    const onAbort = () => this.abort(error());
+    // Ten thousand readers under one signal are no leak; each takes its listener away in the end.
+    setMaxListeners(0, signal);
+    signal.addEventListener('abort', onAbort, { once: true });
+    this.#undo.push(() => signal.removeEventListener('abort', onAbort));
+  }
+}
+
+/** Of an aborted signal that came from a scope. */
+export function reasonOf(signal: AbortSignal): LogLogError {
+  const reason: unknown = signal.reason;
+  assert(reason instanceof LogLogError, 'a scope ends with a LogLogError');
+  return reason;
+}
+
+/** Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(reasonOf(signal));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+/** Resolves after the delay; rejects with the signal's reason. */
+export async function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  let stop = () => {};
+  const elapsed = new Promise<void>((resolve) => {
+    const timer = clock.after(delayMs, resolve);
+    stop = () => timer.cancel();
+  });
+  try {
+    await untilAborted(elapsed, signal);
+  } finally {
+    stop();
+  }
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (timeoutMs >= 0 && timeoutMs <= timeoutMsMax) return;
+  throw new LogLogError(
+    'INVALID_ARGUMENT',
+    `timeoutMs is ${timeoutMs}, not from 0 to ${timeoutMsMax}`,
+    { limit: timeoutMsMax },
+  );
+}

@@ -1,0 +1,129 @@
+/** A writer: entries in, in order, each exactly once; tickets tell when they are durable. */
+import type { Clock } from '../proto/clock.js';
+import { LogLogError } from '../proto/errors.js';
+import { bodyBytesMax } from '../proto/limits.js';
+import type { Bytes } from './arguments.js';
+import { checkLimit, toBytes } from './arguments.js';
+import type { Cluster } from './cluster.js';
+import type { IntakeLimits } from './intake.js';
+import { Producer } from './producer.js';
+import type { CallOptions } from './scope.js';
+import { Scope } from './scope.js';
+import { Submission } from './submission.js';
+
+const batchBytesDefault = 256 * 1024;
+const bytesInFlightMaxDefault = 16 * 2 ** 20;
+export const closeTimeoutMsDefault = 5000;
+
+export interface WriterOptions {
+  /** Entries are packed into batches of about this many bytes; 256 KiB by default. */
+  readonly batchBytes?: number;
+  /** Bytes taken in and not yet durable, beyond which `write` waits; 16 MiB by default. */
+  readonly bytesInFlightMax?: number;
+  /**
+   * How long an entry may take to be durable; for ever by default. When it has passed the ticket
+   * fails with DEADLINE: with outcome `none` the entry was never sent and never will be, with
+   * `unknown` it is still on its way. Entries behind it go on either way.
+   */
+  readonly timeoutMs?: number;
+}
+
+export interface Position {
+  /** The entry's address. */
+  readonly offset: number;
+  /** Behind the batch that it lies in. */
+  readonly end: number;
+}
+
+export interface Ticket {
+  /** Resolves when the entry is durable on a quorum. May be ignored: `flush` tells failures too. */
+  readonly durable: Promise<Position>;
+}
+
+export class Writer {
+  readonly #clock: Clock;
+  readonly #producer: Producer;
+  readonly #entryOptions: CallOptions;
+  readonly #pending = new Set<Submission>();
+  #failure: LogLogError | undefined;
+  #isClosed = false;
+  readonly #onEnd: () => void;
+
+  /** `onEnd`: it needs no closing any more. */
+  constructor(cluster: Cluster, options: WriterOptions, onEnd: () => void) {
+    this.#clock = cluster.environment.clock;
+    this.#producer = new Producer(cluster, intakeLimits(options));
+    this.#entryOptions = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
+    this.#onEnd = onEnd;
+  }
+
+  /** Bytes of entries, framed, that are taken in and not yet durable. */
+  get bytesInFlight(): number {
+    return this.#producer.bytesInFlight;
+  }
+
+  /**
+   * Resolves when the entry is taken in, and waits while too much is in flight. The data may be
+   * reused then. Calls are taken in the order in which they are made. Aborting `signal` gives the
+   * entry up, as a deadline does.
+   */
+  async write(data: Bytes, options: { readonly signal?: AbortSignal } = {}): Promise<Ticket> {
+    if (this.#isClosed) throw new LogLogError('CLOSED', 'the writer is closed');
+    const entry = toBytes(data);
+    const callOptions = { ...this.#entryOptions, ...options };
+    const isBounded = callOptions.timeoutMs !== undefined || callOptions.signal !== undefined;
+    const submission = new Submission([entry], { kind: 'data' });
+    const scope = isBounded ? new Scope(this.#clock, 'a write', callOptions) : undefined;
+    this.#pending.add(submission);
+    submission.onSettled((error) => {
+      scope?.end();
+      this.#pending.delete(submission);
+      this.#failure ??= error;
+    });
+    this.#producer.submit(submission, scope?.signal);
+    await submission.taken.promise;
+    return { durable: submission.durable.promise };
+  }
+
+  /**
+   * Resolves when everything written so far is durable. Rejects if any entry of this writer has
+   * failed, with the first failure: what came behind it may be in the log without it.
+   */
+  async flush(): Promise<void> {
+    await Promise.allSettled([...this.#pending].map(({ durable }) => durable.promise));
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /**
+   * Flushes for at most `timeoutMs` (5 s by default), then ends the writer: what is not durable by
+   * then fails with CLOSED. Rejects like `flush`.
+   */
+  async close({ timeoutMs = closeTimeoutMsDefault }: { timeoutMs?: number } = {}): Promise<void> {
+    this.#isClosed = true;
+    const late = () => this.#end(`the writer was closed, and not done within ${timeoutMs} ms`);
+    const timer = this.#clock.after(timeoutMs, late);
+    try {
+      await this.flush();
+    } finally {
+      timer.cancel();
+      this.#end('the writer is closed');
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #end(message: string): void {
+    this.#producer.end(new LogLogError('CLOSED', message));
+    this.#onEnd();
+  }
+}
+
+/** Checked; what is not given takes its default. */
+export function intakeLimits(options: WriterOptions): IntakeLimits {
+  const { batchBytes = batchBytesDefault, bytesInFlightMax = bytesInFlightMaxDefault } = options;
+  checkLimit('batchBytes', batchBytes);
+  checkLimit('bytesInFlightMax', bytesInFlightMax);
+  return { batchBytes: Math.min(batchBytes, bodyBytesMax), bytesInFlightMax };
+}

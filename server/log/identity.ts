@@ -1,0 +1,105 @@
+/**
+ * Whose directory it is: the file `identity`, written once and last when a data directory is made,
+ * so a directory with an identity is complete and one without never held anything.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { LogLogError } from '../../proto/errors.js';
+import { nodesMax } from '../../proto/limits.js';
+import type { Disk } from './disk.js';
+import { encodeEnvelope, readEnvelope, replaceFile } from './envelope.js';
+import { asCount, asFields, asList, asText, misshapen } from './shape.js';
+
+export interface Identity {
+  /** 64 hexadecimal digits: clusterIdOf the name, the members and the segment size. */
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly nodeId: string;
+  /** Every node's id, sorted. */
+  readonly members: readonly string[];
+  readonly segmentBytesMax: number;
+  /** Rises when the node comes back with an empty disk. */
+  readonly incarnation: number;
+}
+
+export interface ClusterPlan {
+  readonly name: string;
+  readonly members: readonly string[];
+  readonly nodeId: string;
+  readonly segmentBytesMax: number;
+}
+
+const fileName = 'identity';
+const format = { kind: 'identity', version: 1 } as const;
+
+/** The same for the same nodes in any order; 64 hexadecimal digits of SHA-256. */
+export function clusterIdOf(
+  name: string,
+  members: readonly string[],
+  segmentBytesMax: number,
+): string {
+  // JSON quotes what it holds, so no two different clusters are written alike.
+  const described = JSON.stringify(['loglog cluster 1', name, members.toSorted(), segmentBytesMax]);
+  return createHash('sha256').update(described).digest('hex');
+}
+
+/** Makes the directory this node's. Throws CONFIG_INVALID, or DIRECTORY_NOT_EMPTY if it has one. */
+export async function createIdentity(
+  disk: Disk,
+  directory: string,
+  plan: ClusterPlan,
+): Promise<Identity> {
+  const { name, nodeId, segmentBytesMax } = plan;
+  checkPlan(plan);
+  if (await hasIdentity(disk, directory)) {
+    throw new LogLogError('DIRECTORY_NOT_EMPTY', `${directory} belongs to a node already`);
+  }
+  const identity: Identity = {
+    clusterId: clusterIdOf(name, plan.members, segmentBytesMax),
+    clusterName: name,
+    nodeId,
+    members: plan.members.toSorted(),
+    segmentBytesMax,
+    incarnation: 1,
+  };
+  await replaceFile(disk, directory, fileName, encodeEnvelope(format, identity));
+  return identity;
+}
+
+/** Undefined if the directory has none. Throws DATA_CORRUPT or FORMAT_UNKNOWN. */
+export async function loadIdentity(disk: Disk, directory: string): Promise<Identity | undefined> {
+  const path = join(directory, fileName);
+  const value = await readEnvelope(disk, path, format);
+  if (value === undefined) return undefined;
+  const fields = asFields(value, path);
+  const members = asList(fields['members'], `${path}: members`);
+  const identity: Identity = {
+    clusterId: asText(fields['clusterId'], `${path}: clusterId`),
+    clusterName: asText(fields['clusterName'], `${path}: clusterName`),
+    nodeId: asText(fields['nodeId'], `${path}: nodeId`),
+    members: members.map((member) => asText(member, `${path}: a member`)),
+    segmentBytesMax: asCount(fields['segmentBytesMax'], `${path}: segmentBytesMax`),
+    incarnation: asCount(fields['incarnation'], `${path}: incarnation`),
+  };
+  const { clusterName, segmentBytesMax } = identity;
+  if (identity.clusterId !== clusterIdOf(clusterName, identity.members, segmentBytesMax)) {
+    throw misshapen(`${path}: clusterId`, 'the one of its cluster');
+  }
+  return identity;
+}
+
+export async function hasIdentity(disk: Disk, directory: string): Promise<boolean> {
+  return (await disk.lengthOf(join(directory, fileName))) !== undefined;
+}
+
+function checkPlan({ members, nodeId, segmentBytesMax }: ClusterPlan): void {
+  const refuse = (reason: string) => {
+    throw new LogLogError('CONFIG_INVALID', reason);
+  };
+  if (members.length > nodesMax) refuse(`a cluster has at most ${nodesMax} nodes`);
+  if (new Set(members).size !== members.length) refuse('two nodes of the cluster have one name');
+  if (!members.includes(nodeId)) refuse(`node ${nodeId} is none of ${members.join(', ')}`);
+  if (!Number.isSafeInteger(segmentBytesMax) || segmentBytesMax <= 0) {
+    refuse(`a segment cannot have ${segmentBytesMax} bytes`);
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * The log: batches appended in order, written and synced in groups, read back by offset, cut back
+ * by truncation. What it holds is durable when `onDurable` says so.
+ */
+import type { Batch } from '../../proto/batch.js';
+import { batchEnd, decodeHeader } from '../../proto/batch.js';
+import type { Clock } from '../../proto/clock.js';
+import { assert, LogLogError } from '../../proto/errors.js';
+import { headerBytes } from '../../proto/limits.js';
+import type { Disk } from './disk.js';
+import { DiskError } from './disk.js';
+import { PageReader } from './page-reader.js';
+import type { Page } from './recent.js';
+import { Recent } from './recent.js';
+import type { Recovered } from './recovery.js';
+import { recover } from './recovery.js';
+import { Room } from './room.js';
+import type { OnBatch, Place } from './scan.js';
+import { segmentsIn } from './segment.js';
+import { TruncationRecord } from './truncation-record.js';
+import { Writer } from './writer.js';
+
+export interface LogOptions {
+  /** 64 hexadecimal digits. */
+  readonly clusterId: string;
+  /** Of batches in a segment; a larger batch has a segment of its own. Fixed for a cluster. */
+  readonly segmentBytesMax: number;
+  /** How far the fill pattern goes ahead of the writer. */
+  readonly fillAheadBytes: number;
+  /** Memory for batches that are durable already. */
+  readonly recentBytesMax: number;
+  /** Segments that are kept open for reading, each with its index. */
+  readonly indexCacheMax: number;
+}
+
+export interface LogHandlers {
+  /** Everything below `offset`, in the log as of `generation`, survives a power cut. */
+  onDurable(offset: number, generation: number): void;
+  /** Called once: writing has failed, will not be tried again, and nothing more becomes durable. */
+  onFailed(error: LogLogError): void;
+  /** The disk is full and writing waits for room (the reason), or goes on (null). */
+  onStalled(reason: string | null): void;
+}
+
+const nothing = Buffer.alloc(0);
+
+export class Log {
+  readonly #handlers: LogHandlers;
+  readonly #record: TruncationRecord;
+  readonly #recent: Recent;
+  readonly #reader: PageReader;
+  readonly #writer: Writer;
+  #endOffset: number;
+  #durableOffset: number;
+  #generation = 0;
+  /** Since it was opened: a read during which this changed is done again. */
+  #truncations = 0;
+
+  private constructor(
+    disk: Disk,
+    clock: Clock,
+    directory: string,
+    options: LogOptions,
+    record: TruncationRecord,
+    recovered: Recovered,
+    handlers: LogHandlers,
+  ) {
+    const { offset } = recovered.end;
+    const { clusterId, segmentBytesMax, fillAheadBytes, indexCacheMax } = options;
+    this.#handlers = handlers;
+    this.#record = record;
+    this.#recent = new Recent(options.recentBytesMax, offset);
+    this.#endOffset = offset;
+    this.#durableOffset = offset;
+    this.#reader = new PageReader({ disk, directory, segmentBytesMax, indexCacheMax });
+    this.#writer = new Writer(
+      {
+        disk,
+        directory,
+        clusterId,
+        segmentBytesMax,
+        fillAheadBytes,
+        record,
+        room: new Room(clock, (reason) => handlers.onStalled(reason)),
+        onWritten: (written) => this.#written(written),
+        onCut: (baseOffset) => this.#reader.forget(baseOffset),
+        onFailed: (error) => handlers.onFailed(error),
+      },
+      recovered,
+    );
+  }
+
+  /**
+   * Opens the log in a data directory and hands on every batch from `start` on, in order, which is
+   * a place that the log is known to have reached; `{ offset: 0, chain: genesisChain(clusterId),
+   * term: 0, timeMs: 0 }` is the front. What a crash left is finished or cut where that is proven.
+   * Throws DATA_CORRUPT, naming segment file, offset and reason, with everything kept as it is, or
+   * FORMAT_UNKNOWN.
+   */
+  static async open(
+    disk: Disk,
+    clock: Clock,
+    dataDirectory: string,
+    options: LogOptions,
+    start: Place,
+    onBatch: OnBatch,
+    handlers: LogHandlers,
+  ): Promise<Log> {
+    const { clusterId, segmentBytesMax } = options;
+    const directory = segmentsIn(dataDirectory);
+    await disk.makeDirectory(directory);
+    const record = await TruncationRecord.open(disk, dataDirectory);
+    try {
+      const recovered = await recover(
+        { disk, directory, clusterId, segmentBytesMax, record, onBatch },
+        start,
+      );
+      const log = new Log(disk, clock, directory, options, record, recovered, handlers);
+      await log.#writer.open(recovered);
+      return log;
+    } catch (error) {
+      await record.close();
+      throw error;
+    }
+  }
+
+  /** Where the kept log begins. */
+  get firstOffset(): number {
+    return this.#writer.bases[0] ?? 0;
+  }
+
+  /** Behind the last batch that was appended. */
+  get endOffset(): number {
+    return this.#endOffset;
+  }
+
+  /** Everything below survives a power cut. */
+  get durableOffset(): number {
+    return this.#durableOffset;
+  }
+
+  /** Of the last truncation; 0 before the first. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Appended and not durable. There is no limit here: whoever appends keeps one. */
+  get queuedBytes(): number {
+    return this.#endOffset - this.#durableOffset;
+  }
+
+  /** Takes batches that follow the end; `onDurable` tells the rest. Throws once writing failed. */
+  append(batches: readonly Batch[]): void {
+    let end = this.#endOffset;
+    for (const { header } of batches) {
+      assert(header.offset === end, 'a batch is appended at the end of the log');
+      end = batchEnd(header);
+    }
+    this.#writer.append(batches);
+    for (const batch of batches) this.#recent.append(batch);
+    this.#endOffset = end;
+  }
+
+  /** Ends the log at `offset`, where a batch begins. What comes then is of the new generation. */
+  truncate(offset: number, generation: number): void {
+    assert(offset <= this.#endOffset, 'the log is not cut behind its end');
+    assert(generation > this.#generation, 'every truncation begins a new generation');
+    this.#generation = generation;
+    this.#truncations += 1;
+    this.#endOffset = offset;
+    this.#durableOffset = Math.min(offset, this.#durableOffset);
+    this.#recent.truncate(offset);
+    this.#writer.truncate(offset);
+  }
+
+  /**
+   * Whole batches from the one that holds the byte at `offset` on, none of them behind `below` (the
+   * end of a batch): at least one, and no more than `limit` bytes if there are several. A page may
+   * be shorter than that. It is empty only where `offset` is `below`. What comes from disk is
+   * verified: throws DATA_CORRUPT, OFFSET_TRIMMED, OFFSET_BEYOND_END or DISK_FAILED.
+   */
+  async read(offset: number, limit: number, below: number): Promise<Page> {
+    const recent = this.readRecent(offset, limit, below);
+    if (recent !== undefined) return recent;
+    const page = await this.#readDisk(offset, limit, below);
+    return page ?? this.read(offset, limit, below);
+  }
+
+  /** The same from memory, or undefined if it is not there. */
+  readRecent(offset: number, limit: number, below: number): Page | undefined {
+    const end = Math.min(below, this.#endOffset);
+    this.#checkOffset(offset, end);
+    if (offset === end) return { offset, next: offset, bytes: nothing };
+    const batches = this.#recent.batchesFrom(offset, limit, end);
+    const [first] = batches ?? [];
+    if (batches === undefined || first === undefined) return undefined;
+    const bytes = Buffer.concat(batches.flatMap(({ headerBytes, body }) => [headerBytes, body]));
+    return { offset: first.header.offset, next: first.header.offset + bytes.length, bytes };
+  }
+
+  /** The batch that begins exactly there, if it is in memory. */
+  recentBatch(offset: number): Batch | undefined {
+    return this.#recent.batchAt(offset);
+  }
+
+  /**
+   * Durable batches from the one that begins at `offset` on: at least one, and no more than
+   * `bytesMax` bytes if there are several; none if `offset` is the durable end. Throws as `read`.
+   */
+  async batchesFrom(offset: number, bytesMax: number): Promise<Batch[]> {
+    const below = this.#durableOffset;
+    this.#checkOffset(offset, below);
+    if (offset === below) return [];
+    const recent = this.#recent.batchesFrom(offset, bytesMax, below);
+    const page = recent === undefined ? await this.#readDisk(offset, bytesMax, below) : undefined;
+    const batches = recent ?? (page && batchesOf(page));
+    if (batches === undefined) return this.batchesFrom(offset, bytesMax);
+    assert(batches[0]?.header.offset === offset, 'batches are asked for by where one begins');
+    return batches;
+  }
+
+  /** Writes what was appended, unless writing has failed or the disk is full, and closes files. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await this.#reader.close();
+    await this.#record.close();
+  }
+
+  #written(offset: number): void {
+    if (offset <= this.#durableOffset) return;
+    this.#durableOffset = offset;
+    this.#recent.trim(offset);
+    this.#handlers.onDurable(offset, this.#generation);
+  }
+
+  #checkOffset(offset: number, end: number): void {
+    const { firstOffset } = this;
+    if (offset < firstOffset) {
+      throw new LogLogError('OFFSET_TRIMMED', `the log begins at offset ${firstOffset}`, {
+        firstOffset,
+      });
+    }
+    if (offset > end) {
+      throw new LogLogError('OFFSET_BEYOND_END', `offset ${offset} is behind the end ${end}`, {
+        end,
+      });
+    }
+  }
+
+  /** Undefined if the log was truncated meanwhile: what was read may be a mixture. */
+  async #readDisk(offset: number, limit: number, below: number): Promise<Page | undefined> {
+    const truncations = this.#truncations;
+    try {
+      const { bases, openIndex } = this.#writer;
+      const i = bases.findLastIndex((baseOffset) => baseOffset <= offset);
+      const baseOffset = bases[i];
+      assert(baseOffset !== undefined, 'what is durable lies in a segment');
+      const end = Math.min(below, this.#durableOffset, bases[i + 1] ?? Infinity);
+      const index = openIndex?.baseOffset === baseOffset ? openIndex : undefined;
+      const page = await this.#reader.read(baseOffset, index, offset, limit, end);
+      return truncations === this.#truncations ? page : undefined;
+    } catch (error) {
+      if (truncations !== this.#truncations) return undefined;
+      if (!(error instanceof DiskError)) throw error;
+      throw new LogLogError('DISK_FAILED', error.message, { cause: error });
+    }
+  }
+}
+
+/** The batches of a page that has been verified; they are views of it. */
+function batchesOf({ bytes }: Page): Batch[] {
+  const batches: Batch[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const decoded = decodeHeader(bytes, at);
+    assert(decoded.ok, 'a page holds whole batches');
+    const { header } = decoded;
+    const bodyAt = at + headerBytes;
+    const end = bodyAt + header.bodyBytes;
+    batches.push({
+      header,
+      headerBytes: bytes.subarray(at, bodyAt),
+      body: bytes.subarray(bodyAt, end),
+    });
+    at = end;
+  }
+  return batches;
+}

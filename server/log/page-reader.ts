@@ -1,0 +1,166 @@
+/** Reads pages from segment files; keeps a bounded number of files open, each with its index. */
+import { join } from 'node:path';
+import { batchEnd, decodeBatch, decodeHeader } from '../../proto/batch.js';
+import { headerBytes } from '../../proto/limits.js';
+import type { Disk, DiskFile } from './disk.js';
+import { findBatch } from './find-batch.js';
+import type { Page } from './recent.js';
+import { readSealedIndex } from './sealed-index.js';
+import { corrupt, positionOf, segmentName } from './segment.js';
+import type { SegmentIndex } from './segment-index.js';
+import { readSegment, SegmentWindow } from './segment-window.js';
+
+/** Between two starts in an index: what is read to find a batch. */
+const findChunkBytes = 64 * 1024;
+
+export interface PageReaderOptions {
+  readonly disk: Disk;
+  /** The segments'. */
+  readonly directory: string;
+  readonly segmentBytesMax: number;
+  /** Files that stay open, and indexes in memory. */
+  readonly indexCacheMax: number;
+}
+
+interface Cached {
+  readonly file: Promise<DiskFile>;
+  /** Absent until the segment is sealed and read. */
+  index: SegmentIndex | undefined;
+  readers: number;
+  /** No longer in the cache: whoever reads last closes the file. */
+  dropped: boolean;
+}
+
+export class PageReader {
+  readonly #options: PageReaderOptions;
+  /** The one used last comes last. */
+  readonly #cache = new Map<number, Cached>();
+
+  constructor(options: PageReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Whole batches from the one that holds `offset` on, up to `end`, a batch's end in the same
+   * segment: at least one, and no more than `limit` bytes if there are several. Each is verified:
+   * throws DATA_CORRUPT. `openIndex` is that of the segment unless it is sealed.
+   */
+  read(
+    baseOffset: number,
+    openIndex: SegmentIndex | undefined,
+    offset: number,
+    limit: number,
+    end: number,
+  ): Promise<Page> {
+    return this.#use(baseOffset, async (file, cached) => {
+      const index = openIndex ?? (await this.#sealedIndex(baseOffset, cached));
+      const length = positionOf(baseOffset, end);
+      const window = new SegmentWindow(file, baseOffset, length, findChunkBytes);
+      const first = await findBatch(window, index, offset);
+      const firstBytes = batchEnd(first) - first.offset;
+      const count = Math.max(firstBytes, Math.min(limit, end - first.offset));
+      const position = positionOf(baseOffset, first.offset);
+      const bytes = await readSegment(file, baseOffset, position, count);
+      return wholeBatches(bytes, baseOffset, first.offset, count);
+    });
+  }
+
+  /** Forgets the segments from `baseOffset` on: they have been cut back or removed. */
+  async forget(baseOffset: number): Promise<void> {
+    const gone = [...this.#cache.keys()].filter((base) => base >= baseOffset);
+    await Promise.all(gone.map((base) => this.#drop(base)));
+  }
+
+  /** Files that are being read are closed behind that. */
+  close(): Promise<void> {
+    return this.forget(0);
+  }
+
+  async #use<T>(
+    baseOffset: number,
+    action: (file: DiskFile, cached: Cached) => Promise<T>,
+  ): Promise<T> {
+    const cached = this.#cached(baseOffset);
+    cached.readers += 1;
+    try {
+      const oldest = this.#cache.keys().next();
+      if (this.#cache.size > this.#options.indexCacheMax && oldest.done !== true) {
+        await this.#drop(oldest.value);
+      }
+      return await action(await cached.file, cached);
+    } finally {
+      cached.readers -= 1;
+      if (cached.dropped) await closeUnread(cached);
+    }
+  }
+
+  #cached(baseOffset: number): Cached {
+    const cached = this.#cache.get(baseOffset) ?? {
+      file: this.#open(baseOffset),
+      index: undefined,
+      readers: 0,
+      dropped: false,
+    };
+    this.#cache.delete(baseOffset);
+    this.#cache.set(baseOffset, cached);
+    return cached;
+  }
+
+  async #open(baseOffset: number): Promise<DiskFile> {
+    const { disk, directory } = this.#options;
+    try {
+      return await disk.open(join(directory, segmentName(baseOffset)), 'read');
+    } catch (error) {
+      this.#cache.delete(baseOffset);
+      throw error;
+    }
+  }
+
+  async #sealedIndex(baseOffset: number, cached: Cached): Promise<SegmentIndex> {
+    const { disk, directory, segmentBytesMax } = this.#options;
+    cached.index ??= await readSealedIndex(disk, directory, baseOffset, segmentBytesMax);
+    return cached.index;
+  }
+
+  async #drop(baseOffset: number): Promise<void> {
+    const cached = this.#cache.get(baseOffset);
+    if (cached === undefined) return;
+    this.#cache.delete(baseOffset);
+    cached.dropped = true;
+    await closeUnread(cached);
+  }
+}
+
+async function closeUnread(cached: Cached): Promise<void> {
+  if (cached.readers > 0) return;
+  const [opened] = await Promise.allSettled([cached.file]);
+  if (opened.status === 'fulfilled') await opened.value.close();
+}
+
+/** As many whole batches as `bytes` hold, of `count` bytes that were asked for. */
+function wholeBatches(bytes: Buffer, baseOffset: number, offset: number, count: number): Page {
+  let at = 0;
+  while (at < count) {
+    const decoded = decodeBatch(bytes, at);
+    if (decoded.ok) {
+      const { header } = decoded.batch;
+      if (header.offset !== offset + at) {
+        const reason = `the batch of offset ${header.offset} stands here`;
+        throw corrupt(baseOffset, offset + at, reason);
+      }
+      at += batchEnd(header) - header.offset;
+    } else if (at > 0 && isCutShort(bytes, at, count)) {
+      break;
+    } else {
+      throw corrupt(baseOffset, offset + at, decoded.reason);
+    }
+  }
+  return { offset, next: offset + at, bytes: bytes.subarray(0, at) };
+}
+
+/** Whether the page, rather than the file, ends within the batch at `at`. */
+function isCutShort(bytes: Buffer, at: number, count: number): boolean {
+  if (bytes.length < count) return false;
+  const header = decodeHeader(bytes, at);
+  return header.ok ? at + headerBytes + header.header.bodyBytes > count : at + headerBytes > count;
+}

@@ -1,0 +1,206 @@
+/**
+ * Writes the log to disk: batches that arrive while a durable write runs wait and share the next
+ * one. Every operation on the files happens here, strictly one after the other.
+ */
+import type { Batch, BatchHeader } from '../../proto/batch.js';
+import { batchEnd, genesisChain } from '../../proto/batch.js';
+import { assert, LogLogError } from '../../proto/errors.js';
+import { groupBytesMax } from '../../proto/limits.js';
+import { lastBatchBefore } from './find-batch.js';
+import type { OpenSegmentOptions, SegmentStart } from './open-segment.js';
+import { OpenSegment } from './open-segment.js';
+import type { Recovered } from './recovery.js';
+import { WaitEnded } from './room.js';
+import { countFitting, fitsSegment } from './segment.js';
+import type { SegmentIndex } from './segment-index.js';
+import { readSealedIndex } from './sealed-index.js';
+import { applyTruncation } from './truncation.js';
+import type { Truncation, TruncationRecord } from './truncation-record.js';
+
+export interface WriterOptions extends Omit<OpenSegmentOptions, 'onFailed'> {
+  readonly record: TruncationRecord;
+  /** Everything below `offset`, as the log is now, is on disk. */
+  readonly onWritten: (offset: number) => void;
+  /** The segments from `baseOffset` on were cut back or removed; nothing is written before it ends. */
+  readonly onCut: (baseOffset: number) => Promise<void>;
+  /** Called once; nothing is written after it. */
+  readonly onFailed: (error: LogLogError) => void;
+}
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #bases: number[];
+  #open: OpenSegment | undefined;
+  /** Where what has been written, or is being written, ends. */
+  #issued: SegmentStart;
+  #queue: Batch[] = [];
+  /** Before anything else is written, the log is to be cut back to here. */
+  #truncateTo: number | undefined;
+  #state: 'idle' | 'running' | 'failed' | 'closed' = 'idle';
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: WriterOptions, { bases, end }: Recovered) {
+    this.#options = options;
+    this.#bases = [...bases];
+    this.#issued = end;
+  }
+
+  /** Opens the last segment, if there is one, before anything else is asked of the writer. */
+  async open({ index, end }: Recovered): Promise<void> {
+    if (index !== undefined) this.#open = await this.#reopen(index, end.offset);
+  }
+
+  /** Base offsets of the segments that exist, ascending. */
+  get bases(): readonly number[] {
+    return this.#bases;
+  }
+
+  /** The index of the segment that is being written. */
+  get openIndex(): SegmentIndex | undefined {
+    return this.#open?.index;
+  }
+
+  /** Queues batches that follow what is queued. Throws DISK_FAILED where nothing is written. */
+  append(batches: readonly Batch[]): void {
+    if (this.#state === 'failed' || this.#state === 'closed') {
+      throw new LogLogError('DISK_FAILED', `the log is ${this.#state}: nothing more is written`);
+    }
+    for (const batch of batches) this.#queue.push(batch);
+    this.#run();
+  }
+
+  /** Cancels what is queued from `offset` on, and cuts off what is written behind it. */
+  truncate(offset: number): void {
+    this.#queue = this.#queue.filter(({ header }) => header.offset < offset);
+    if (offset > this.#issued.offset) return;
+    this.#truncateTo = Math.min(offset, this.#truncateTo ?? offset);
+    this.#run();
+  }
+
+  /** Writes what is queued, unless writing has failed or the disk is full, and closes the file. */
+  async close(): Promise<void> {
+    this.#options.room.close();
+    await this.#running;
+    if (this.#state !== 'failed') this.#state = 'closed';
+    await this.#open?.close();
+  }
+
+  #run(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'running';
+    this.#running = this.#work();
+  }
+
+  async #work(): Promise<void> {
+    try {
+      while (this.#state === 'running') {
+        if (this.#truncateTo !== undefined) await this.#cutBack(this.#truncateTo);
+        else if (this.#queue.length > 0) await this.#writeGroup(this.#queue);
+        else this.#state = 'idle';
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #writeGroup([first]: readonly Batch[]): Promise<void> {
+    assert(first?.header.offset === this.#issued.offset, 'batches follow what is written');
+    const segment = await this.#segmentFor(first);
+    // The batch may have been cancelled while its segment was made.
+    if (this.#truncateTo !== undefined) return;
+    const { segmentBytesMax, onWritten } = this.#options;
+    const count = countFitting(this.#queue, segment.baseOffset, segmentBytesMax, groupBytesMax);
+    const group = this.#queue.splice(0, count);
+    const { header } = group.at(-1) ?? first;
+    this.#issued = startBehind(header);
+    await segment.write(group);
+    if (this.#state !== 'running') return;
+    onWritten(Math.min(batchEnd(header), this.#truncateTo ?? Infinity));
+  }
+
+  /** The open segment, or, where the batch has no place in it, a new one. */
+  async #segmentFor({ header }: Batch): Promise<OpenSegment> {
+    const { segmentBytesMax, room } = this.#options;
+    const open = this.#open;
+    if (open !== undefined) {
+      if (fitsSegment(header, open.baseOffset, segmentBytesMax)) return open;
+      await open.seal(header.offset);
+      this.#open = undefined;
+    }
+    const start = this.#issued;
+    const created = await room.wait(() => OpenSegment.create(this.#segmentOptions(), start));
+    this.#open = created;
+    this.#bases.push(start.offset);
+    return created;
+  }
+
+  async #cutBack(offset: number): Promise<void> {
+    const { record } = this.#options;
+    const truncation = { offset, endOffset: this.#issued.offset };
+    if (offset < truncation.endOffset) {
+      await record.write(truncation);
+      await this.#drop(truncation);
+      await record.clear();
+    } else if (this.#open?.baseOffset === offset) {
+      // Nothing was written into it yet, and what comes instead may fit into the one before.
+      await this.#drop(truncation);
+    }
+    if (this.#truncateTo === offset) this.#truncateTo = undefined;
+  }
+
+  async #drop(truncation: Truncation): Promise<void> {
+    const { disk, directory, clusterId, onCut } = this.#options;
+    const { offset } = truncation;
+    const index = await this.#indexBefore(offset);
+    await this.#open?.close();
+    this.#open = undefined;
+    await applyTruncation(disk, directory, clusterId, truncation);
+    this.#bases.splice(this.#bases.findLastIndex((baseOffset) => baseOffset < offset) + 1);
+    if (index === undefined) {
+      this.#issued = { offset, chain: genesisChain(clusterId), term: 0 };
+      return onCut(0);
+    }
+    index.cut(offset);
+    this.#issued = startBehind(await lastBatchBefore(disk, directory, index, offset));
+    assert(this.#issued.offset === offset, 'the log is cut where a batch begins');
+    this.#open = await this.#reopen(index, offset);
+    await onCut(index.baseOffset);
+  }
+
+  /** Of the segment that holds the last byte in front of `offset`. */
+  async #indexBefore(offset: number): Promise<SegmentIndex | undefined> {
+    const baseOffset = this.#bases.findLast((base) => base < offset);
+    if (baseOffset === undefined) return undefined;
+    if (baseOffset === this.#open?.baseOffset) return this.#open.index;
+    const { disk, directory, segmentBytesMax } = this.#options;
+    return readSealedIndex(disk, directory, baseOffset, segmentBytesMax);
+  }
+
+  #reopen(index: SegmentIndex, endOffset: number): Promise<OpenSegment> {
+    return OpenSegment.reopen(this.#segmentOptions(), index, endOffset);
+  }
+
+  #segmentOptions(): OpenSegmentOptions {
+    return { ...this.#options, onFailed: (error) => this.#fail(error) };
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'failed') return;
+    this.#queue = [];
+    if (error instanceof WaitEnded) {
+      this.#state = 'closed';
+      return;
+    }
+    this.#state = 'failed';
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.onFailed(
+      error instanceof LogLogError
+        ? error
+        : new LogLogError('DISK_FAILED', `the log cannot be written: ${reason}`, { cause: error }),
+    );
+  }
+}
+
+function startBehind(header: BatchHeader): SegmentStart {
+  return { offset: batchEnd(header), chain: header.chain, term: header.term };
+}

@@ -1,0 +1,126 @@
+/** Serves a LogLogService to gRPC clients: loglog.proto. */
+import type { ConnectionInjector, MethodDefinition, ServerDuplexStream } from '@grpc/grpc-js';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
+import { createServer, type Server as SocketServer } from 'node:net';
+import { statusFromError } from '../../proto/error-detail.js';
+import { LogLogError } from '../../proto/errors.js';
+import { loglogMethods } from '../../proto/grpc.js';
+import { batchBytesMax } from '../../proto/limits.js';
+import type { LogLogService } from '../../proto/service.js';
+import type { Logger } from '../logger.js';
+import { quiet } from '../logger.js';
+import { withWideWindows } from './flow-control.js';
+import type { ListenAddress } from './listen.js';
+import { listen } from './listen.js';
+import type { Received } from './received.js';
+import { receiving } from './received.js';
+import { sniffProtocol } from './sniff.js';
+import { TailCall } from './tail-call.js';
+import { unaryCall } from './unary-call.js';
+import { UploadCall } from './upload-call.js';
+
+export const connectionsMax = 4096;
+/** A reader that waits at the end of the log holds one. */
+export const streamsPerConnectionMax = 16_384;
+/** A batch or page of the largest size, with what the message around it adds. */
+export const grpcMessageBytesMax = batchBytesMax + 2 ** 20;
+
+const grpcOptions = {
+  'grpc.max_receive_message_length': grpcMessageBytesMax,
+  'grpc.max_send_message_length': grpcMessageBytesMax,
+  'grpc.max_concurrent_streams': streamsPerConnectionMax,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 15_000,
+};
+
+export interface GrpcServerOptions extends ListenAddress {
+  readonly logger?: Logger;
+}
+
+export class GrpcServer {
+  /** `host:port`, as really bound. */
+  readonly address: string;
+  readonly #sockets: SocketServer;
+  readonly #server: Server;
+  /** Connections that have not yet said what they speak. */
+  readonly #sniffing: ReadonlySet<Socket>;
+
+  private constructor(
+    address: string,
+    sockets: SocketServer,
+    server: Server,
+    sniffing: ReadonlySet<Socket>,
+  ) {
+    this.address = address;
+    this.#sockets = sockets;
+    this.#server = server;
+    this.#sniffing = sniffing;
+  }
+
+  /** Throws ADDRESS_IN_USE or CONFIG_INVALID when it cannot listen there. */
+  static async start(service: LogLogService, options: GrpcServerOptions): Promise<GrpcServer> {
+    const { logger = quiet } = options;
+    const server = createGrpcServer(service, logger);
+    const injector = withWideWindows(server, () =>
+      server.createConnectionInjector(ServerCredentials.createInsecure()),
+    );
+    const sniffing = new Set<Socket>();
+    const sockets = createServer({ noDelay: true }, (socket) => accept(socket, sniffing, injector));
+    sockets.maxConnections = connectionsMax;
+    const address = await listen(sockets, options, logger);
+    return new GrpcServer(address, sockets, server, sniffing);
+  }
+
+  /** Takes no more calls, and lets those that run go on for at most `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#sockets.close(() => resolve()));
+    for (const socket of this.#sniffing) socket.destroy();
+    const timer = setTimeout(() => this.#server.forceShutdown(), graceMs);
+    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    clearTimeout(timer);
+    await closed;
+  }
+}
+
+function accept(socket: Socket, sniffing: Set<Socket>, injector: ConnectionInjector): void {
+  sniffing.add(socket);
+  socket.once('close', () => sniffing.delete(socket));
+  sniffProtocol(socket, () => {
+    sniffing.delete(socket);
+    injector.injectConnection(socket);
+  });
+}
+
+function createGrpcServer(service: LogLogService, logger: Logger): Server {
+  const server = new Server(grpcOptions);
+  const statusOf = (error: unknown) => {
+    if (!(error instanceof LogLogError) || error.code === 'INTERNAL') {
+      logger.error({ err: error }, 'a call failed for a reason of our own');
+    }
+    return statusFromError(error);
+  };
+  const unary = <Request, Reply>(
+    method: MethodDefinition<Request, Reply>,
+    serve: (request: Request, signal: AbortSignal) => Promise<Reply>,
+  ) => {
+    const deserialize = receiving(method.requestDeserialize);
+    const handler = unaryCall(serve, statusOf);
+    server.register(method.path, handler, method.responseSerialize, deserialize, 'unary');
+  };
+  const streaming = <Request, Reply>(
+    method: MethodDefinition<Request, Reply>,
+    handler: (call: ServerDuplexStream<Received<Request>, Reply>) => void,
+  ) => {
+    const deserialize = receiving(method.requestDeserialize);
+    server.register(method.path, handler, method.responseSerialize, deserialize, 'bidi');
+  };
+  unary(loglogMethods.append, (request, signal) => service.append(request, signal));
+  unary(loglogMethods.read, (request, signal) => service.read(request, signal));
+  unary(loglogMethods.end, (request, signal) => service.end(request, signal));
+  unary(loglogMethods.status, (request, signal) => service.status(request, signal));
+  unary(loglogMethods.transfer, (request, signal) => service.transfer(request, signal));
+  streaming(loglogMethods.upload, (call) => void new UploadCall(service, call, statusOf));
+  streaming(loglogMethods.tail, (call) => void new TailCall(service, call, statusOf));
+  return server;
+}

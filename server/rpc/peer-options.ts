@@ -1,0 +1,19 @@
+/** What the links between nodes need to know. */
+import type { Clock, RandomSource } from '../../proto/clock.js';
+import type { Logger } from '../logger.js';
+import type { NodeId } from '../raft/types.js';
+import type { ListenAddress } from './listen.js';
+import type { PeerIdentity } from './peer-handshake.js';
+
+export interface WebSocketPeersOptions extends PeerIdentity {
+  readonly listen: ListenAddress;
+  /** The other nodes, and where they listen as `host:port`. */
+  readonly peers: ReadonlyMap<NodeId, string>;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly logger: Logger;
+  /** Bytes that may wait for a peer besides one message; with more its link is cut. */
+  readonly inflightBytesMax: number;
+  /** The largest message, encoded. */
+  readonly messageBytesMax: number;
+}

@@ -1,0 +1,67 @@
+/** Nodes in memory that behave like LogLog's, and misbehave when a test asks them to. */
+import type { Environment } from '../../client/cluster.js';
+import { LogLogError } from '../../proto/errors.js';
+import type { Transport } from '../../client/transport.js';
+import type { NodeStatus } from '../../proto/service.js';
+import { FakeLog } from './fake-log.js';
+import { FakeNode } from './fake-node.js';
+import { seededRandom, TestClock } from './test-clock.js';
+
+export class FakeCluster {
+  readonly clock = new TestClock();
+  readonly log: FakeLog;
+  readonly clusterId: string;
+  readonly nodes: readonly FakeNode[];
+  leaderId: string | undefined;
+  term = 1;
+
+  constructor(nodeCount: number, clusterId = 'c1') {
+    this.clusterId = clusterId;
+    this.log = new FakeLog(clusterId);
+    this.nodes = Array.from({ length: nodeCount }, (_, i) => new FakeNode(this, `n${i + 1}`));
+    this.setLeader('n1');
+  }
+
+  get environment(): Environment {
+    return { transport: this.transport, clock: this.clock, random: seededRandom(7) };
+  }
+
+  get transport(): Transport {
+    return {
+      open: (address) => {
+        const node = this.nodes.find((one) => one.address === address);
+        if (node === undefined) throw new Error(`no node at ${address}`);
+        return { service: node, close: () => undefined };
+      },
+    };
+  }
+
+  node(id: string): FakeNode {
+    const found = this.nodes.find((one) => one.id === id);
+    if (found === undefined) throw new Error(`no node ${id}`);
+    return found;
+  }
+
+  setLeader(id: string | undefined): void {
+    this.leaderId = id;
+    this.term += 1;
+    if (id !== undefined) this.log.addNoop(this.term);
+    for (const node of this.nodes) node.tellLeader();
+    this.noteCommit();
+  }
+
+  noteCommit(): void {
+    for (const node of this.nodes) node.feedTails();
+  }
+
+  notLeader(): LogLogError {
+    const leader = this.leaderId === undefined ? {} : { leader: { id: this.leaderId } };
+    return new LogLogError('NOT_LEADER', 'not the leader', leader);
+  }
+
+  leaderChange(): NodeStatus['leader'] {
+    if (this.leaderId === undefined) return { term: this.term };
+    const { id, address } = this.node(this.leaderId);
+    return { term: this.term, leader: { id, address } };
+  }
+}

@@ -1,0 +1,73 @@
+import { lastOf } from './marks.js';
+import type { Effect, Event, Mark, NodeId, RaftStart, TermStart } from '../../server/raft/types.js';
+
+/** What one node has on disk, and what of it would survive a crash now. */
+export class SimulatedDisk {
+  term = 0;
+  vote: NodeId | null = null;
+  written: Mark[] = [];
+  durable: Mark[] = [];
+  generation = 0;
+  /** While held, nothing is synced. */
+  held = false;
+
+  /** A log from another life. */
+  fill(marks: readonly Mark[], term: number): void {
+    this.written = [...marks];
+    this.durable = [...marks];
+    this.term = term;
+  }
+
+  save(effect: Extract<Effect, { type: 'saveHardState' }>): void {
+    this.term = effect.term;
+    this.vote = effect.vote;
+  }
+
+  write(marks: readonly Mark[]): void {
+    this.written.push(...marks);
+  }
+
+  truncate(offset: number, generation: number): void {
+    this.written = this.written.filter((mark) => mark.end <= offset);
+    this.durable = this.durable.filter((mark) => mark.end <= offset);
+    this.generation = generation;
+  }
+
+  /** Makes everything durable; the event that says so, if that is news. */
+  sync(): Event | undefined {
+    if (this.held || this.durable.length === this.written.length) return undefined;
+    this.durable = [...this.written];
+    const offset = lastOf(this.durable).end;
+    return { type: 'synced', generation: this.generation, offset };
+  }
+
+  /** Loses what is not synced, except the first `kept` batches of it. */
+  crash(kept: number): void {
+    this.written = this.written.slice(0, this.durable.length + kept);
+    this.durable = [...this.written];
+    this.generation = 0;
+    this.held = false;
+  }
+
+  start(commitOffset: number): RaftStart {
+    const { term, vote } = this;
+    const { end, chain } = lastOf(this.durable);
+    const terms: TermStart[] = [];
+    for (const mark of this.durable) {
+      if (terms.at(-1)?.term !== mark.term) {
+        terms.push({ term: mark.term, startOffset: mark.offset });
+      }
+    }
+    return { term, vote, terms, endOffset: end, endChain: chain, commitOffset };
+  }
+
+  read(load: Extract<Effect, { type: 'load' }>): Event {
+    const { peer, offset, bytesMax } = load;
+    const from = this.durable.findIndex((mark) => mark.offset === offset);
+    if (from < 0) return { type: 'loaded', peer, offset, marks: [] };
+    const rest = this.durable.slice(from);
+    const marks = rest.filter((mark, index) => index === 0 || mark.end - offset <= bytesMax);
+    const prevChain = lastOf(this.durable.slice(0, from)).chain;
+    return { type: 'loaded', peer, offset, prevChain, marks };
+  }
+}
