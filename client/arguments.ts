@@ -11,8 +11,11 @@ import { LogLogError } from '../proto/errors.js';
 
 export type Bytes = Uint8Array | string;
 
-export function isBytes(data: Bytes | readonly Bytes[]): data is Bytes {
-  return typeof data === 'string' || data instanceof Uint8Array;
+/** One entry or several. */
+export function toEntries(data: Bytes | readonly Bytes[]): Uint8Array[] {
+  if (typeof data === 'string' || data instanceof Uint8Array) return [toBytes(data)];
+  if (Array.isArray(data)) return data.map(toBytes);
+  throw new LogLogError('INVALID_ARGUMENT', 'data is neither bytes nor a string nor an array');
 }
 
 /** The bytes of an entry or token; strings are UTF-8. */

@@ -5,7 +5,7 @@ import type { LogLogService } from '../proto/service.js';
 import { Backoff, backoffMsMax } from './backoff.js';
 import type { Cluster } from './cluster.js';
 import { asLogLogError, isNodeFault, mayPass } from './retry.js';
-import { Scope, sleep, untilAborted } from './scope.js';
+import { reasonOf, Scope, sleep, untilAborted } from './scope.js';
 
 /** Who is to answer: the leader if it can be found, any node, or one node and no other. */
 export type Route =
@@ -32,18 +32,22 @@ export async function ask<Answer>(
   const { clock, random } = cluster.environment;
   const backoff = new Backoff(random, backoffMsMax);
   const turns = new Turns(cluster, question.route);
-  for (;;) {
-    await cluster.ready(signal);
-    const id = turns.next();
-    const result = await attempt(cluster, signal, question, id);
-    if (result.type === 'answer') return result.answer;
-    const { error } = result;
-    if (question.finalCodes?.includes(error.code) === true) throw error;
-    turns.noteFailure(id, error);
-    cluster.refresh();
-    await sleep(clock, backoff.next(), signal).catch((end: unknown) => {
-      throw withCause(asLogLogError(end), error);
-    });
+  let last: LogLogError | undefined;
+  try {
+    for (;;) {
+      await cluster.ready(signal);
+      const id = turns.next();
+      const result = await attempt(cluster, signal, question, id);
+      if (result.type === 'answer') return result.answer;
+      last = result.error;
+      if (question.finalCodes?.includes(last.code) === true) throw last;
+      turns.noteFailure(id, last);
+      cluster.refresh();
+      await sleep(clock, backoff.next(), signal);
+    }
+  } catch (error) {
+    if (!signal.aborted || last === undefined) throw error;
+    throw withCause(reasonOf(signal), last);
   }
 }
 

@@ -4,7 +4,7 @@ import { LogLogError } from '../proto/errors.js';
 import { batchBytesMax } from '../proto/limits.js';
 import type { EndReply, Page, TransferReply } from '../proto/service.js';
 import type { Bytes } from './arguments.js';
-import { checkLimit, checkOffset, checkToken, isBytes, toBytes } from './arguments.js';
+import { checkLimit, checkOffset, checkToken, toEntries } from './arguments.js';
 import { Appender } from './appender.js';
 import { Bounds } from './bounds.js';
 import { ask, checkMember, routeTo } from './call.js';
@@ -89,7 +89,7 @@ export class Client {
    * entries a writer is faster.
    */
   async append(data: Bytes | readonly Bytes[], options: AppendOptions = {}): Promise<Appended> {
-    const entries = isBytes(data) ? [toBytes(data)] : data.map(toBytes);
+    const entries = toEntries(data);
     if (entries.every((entry) => entry.length === 0)) {
       throw new LogLogError('EMPTY_APPEND', 'there is nothing to append');
     }

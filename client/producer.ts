@@ -22,8 +22,8 @@ import { UploadLink } from './upload-link.js';
 /** Batches on their way; fewer than the log remembers of a producer (producerBatchesMax). */
 export const batchesInFlightMax = 8;
 
-/** A leader that owes answers and is silent for this long may be none any more. */
-const silenceMsMax = 2000;
+/** A leader that falls silent while it owes answers may be none any more: who else says so? */
+const lookoutMs = 2000;
 
 /** Gaps that the leader may see where there are none, before something is known to be wrong. */
 const gapRefusalsMax = 8;
@@ -136,13 +136,11 @@ export class Producer {
   }
 
   #onReply(link: UploadLink, reply: LinkReply): void {
-    if (link === this.#leader) this.#stopWatch();
     if (reply.type === 'acknowledged') this.#onAcknowledged(reply.acknowledgements);
     else if (reply.type === 'leader') this.#cluster.noteLeader(reply.change);
     else if (reply.type === 'missing') this.#uploadAgain(link, reply.sequences);
     // Whatever another node refuses, the leader decides.
     else if (link === this.#leader) this.#onRefused(reply.epoch, reply.sequence, reply.error);
-    this.#keepWatch();
   }
 
   #onAcknowledged(acknowledgements: readonly Acknowledgement[]): void {
@@ -302,15 +300,17 @@ export class Producer {
     }
   }
 
-  /** While anything waits: looks for the leader, or whether there is a newer one. */
+  get #isIdle(): boolean {
+    return this.#flights.length === 0 && this.#intake.isEmpty;
+  }
+
+  /** While anything waits: looks for the leader, and now and then whether there is a newer one. */
   #keepWatch(): void {
-    const isIdle = this.#flights.length === 0 && this.#intake.isEmpty;
-    if (isIdle || this.#watch !== undefined || this.#ended !== undefined) return;
-    const isLed = this.#leader?.isUp === true;
-    const delayMs = isLed ? silenceMsMax : this.#watchBackoff.next();
+    if (this.#isIdle || this.#watch !== undefined || this.#ended !== undefined) return;
+    const delayMs = this.#leader?.isUp === true ? lookoutMs : this.#watchBackoff.next();
     this.#watch = this.#cluster.environment.clock.after(delayMs, () => {
       this.#watch = undefined;
-      this.#cluster.refresh();
+      if (!this.#isIdle) this.#cluster.refresh();
       this.#keepWatch();
     });
   }

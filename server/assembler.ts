@@ -137,7 +137,10 @@ export class Assembler {
 
   #inlined(header: BatchHeader, body: Buffer): Buffer {
     const checked = checkedBody(header, body);
-    if (header.producer !== noProducer && body.length > 0) this.#pool.countInlined(body.length);
+    if (header.producer !== noProducer && body.length > 0) {
+      this.#pool.countInlined(body.length);
+      this.#pool.superseded(header);
+    }
     return checked;
   }
 

@@ -4,7 +4,7 @@
  * limited rate.
  */
 import type { Batch, ProducerId } from '../proto/batch.js';
-import { noProducer } from '../proto/batch.js';
+import { batchEnd, noProducer } from '../proto/batch.js';
 import type { Clock, RandomSource } from '../proto/clock.js';
 import type { Log } from './log/log.js';
 import type { Item, PeerAppend, PeerTransport } from './peers.js';
@@ -14,8 +14,14 @@ import { digestOf, newDigestKey } from './uploads/digest.js';
 /** How fast a peer is brought up from the disk: the others need the disk as well. */
 const catchUpBytesPerSecondMax = 128 * 2 ** 20;
 
-/** Batches of a producer that go inline after a peer lacked one: its uploads do not get there. */
-const inlineAfterMissing = 256;
+/**
+ * Batches of a producer that go inline after a peer lacked one: few at first, since a body may just
+ * have been late, and twice as many each time, since uploads may never get there.
+ */
+const inlineAfterMissing = { first: 1, max: 256 } as const;
+
+/** References that must not be missed before a producer's uploads are trusted as at first. */
+const trustedAfterReferences = 64;
 
 /** Ordered batches whose way to the peers is remembered; older ones go inline. */
 const ordersMax = 8192;
@@ -30,6 +36,15 @@ interface Order {
   /** Bit i: the client sent the body to members[i] too. */
   readonly uploadedTo: number;
   digest: Buffer | null;
+}
+
+/** What a leader does after a peer lacked a body that a producer claimed to have sent. */
+interface Distrust {
+  /** Batches that still go inline. */
+  inlineLeft: number;
+  /** How many will, after the next miss. */
+  inlineNext: number;
+  referencesSent: number;
 }
 
 type CoreAppend = Extract<Message, { type: 'append' }>;
@@ -49,7 +64,8 @@ export class Outbox {
   readonly #waiting = new Map<NodeId, CoreAppend[]>();
   /** What was ordered before the link to a peer came up, its memory may never have held. */
   readonly #linkedAt = new Map<NodeId, number>();
-  readonly #distrust = new Map<string, number>();
+  /** By peer and producer. */
+  readonly #distrust = new Map<string, Distrust>();
   readonly #nextLoadMs = new Map<NodeId, number>();
 
   constructor(
@@ -107,8 +123,7 @@ export class Outbox {
   /** Reads batches for a peer. What comes is kept for the appends that will name it. */
   async load(peer: NodeId, offset: number, bytesMax: number): Promise<readonly Batch[]> {
     await this.#turn(peer, bytesMax);
-    if (offset >= this.#log.durableOffset) return [];
-    const batches = await this.#log.batchesFrom(offset, bytesMax);
+    const batches = await this.#read(offset, bytesMax);
     this.#loaded.set(peer, new Map(batches.map((batch) => [batch.header.offset, batch])));
     return batches;
   }
@@ -118,9 +133,9 @@ export class Outbox {
     let items: Item[] = [];
     let bytes = 0;
     for (const offset of offsets) {
-      const batch = this.#log.recentBatch(offset) ?? (await this.#read(offset));
-      if (batch === undefined) continue;
-      this.#distrusted(peer, batch.header.producer);
+      const batch = this.#log.recentBatch(offset) ?? (await this.#read(offset, 1))[0];
+      if (batch?.header.offset !== offset) continue;
+      this.#missed(peer, batch.header.producer);
       items.push({ type: 'inline', headerBytes: batch.headerBytes, body: batch.body });
       bytes += batch.body.length;
       if (bytes < bodiesBytesMax) continue;
@@ -150,7 +165,7 @@ export class Outbox {
       const last = append.marks.at(-1);
       // One without batches only asks how far the peer is; it waits for its turn and no longer.
       if (first !== undefined && last !== undefined) {
-        await this.load(to, first.offset, last.end - first.offset);
+        await this.#loadRun(to, first.offset, last.end);
       }
       if (this.#waiting.get(to) !== queue) return;
       // What is still missing was truncated, or is not on the disk yet: the core sends it again.
@@ -175,23 +190,42 @@ export class Outbox {
     if ((order.uploadedTo & (1 << this.#members.indexOf(peer))) === 0) return false;
     if (offset < (this.#linkedAt.get(peer) ?? 0)) return false;
     const key = `${peer} ${producer}`;
-    const remaining = this.#distrust.get(key);
-    if (remaining === undefined) return true;
-    if (remaining === 1) this.#distrust.delete(key);
-    else this.#distrust.set(key, remaining - 1);
-    return false;
+    const distrust = this.#distrust.get(key);
+    if (distrust === undefined) return true;
+    if (distrust.inlineLeft > 0) {
+      distrust.inlineLeft -= 1;
+      return false;
+    }
+    distrust.referencesSent += 1;
+    if (distrust.referencesSent >= trustedAfterReferences) this.#distrust.delete(key);
+    return true;
   }
 
-  #distrusted(peer: NodeId, producer: ProducerId): void {
+  #missed(peer: NodeId, producer: ProducerId): void {
     if (producer === noProducer) return;
+    const key = `${peer} ${producer}`;
     if (this.#distrust.size >= distrustMax) this.#distrust.clear();
-    this.#distrust.set(`${peer} ${producer}`, inlineAfterMissing);
+    const inlineLeft = this.#distrust.get(key)?.inlineNext ?? inlineAfterMissing.first;
+    const inlineNext = Math.min(2 * inlineLeft, inlineAfterMissing.max);
+    this.#distrust.set(key, { inlineLeft, inlineNext, referencesSent: 0 });
   }
 
-  async #read(offset: number): Promise<Batch | undefined> {
-    if (offset >= this.#log.durableOffset) return undefined;
-    const [batch] = await this.#log.batchesFrom(offset, 1);
-    return batch?.header.offset === offset ? batch : undefined;
+  /** All batches of an append; one read ends with its segment. */
+  async #loadRun(peer: NodeId, offset: number, end: number): Promise<void> {
+    await this.#turn(peer, end - offset);
+    const loaded = new Map<number, Batch>();
+    for (let at = offset; at < end;) {
+      const batches = await this.#read(at, end - at);
+      const last = batches.at(-1);
+      if (last === undefined) break;
+      for (const batch of batches) loaded.set(batch.header.offset, batch);
+      at = batchEnd(last.header);
+    }
+    this.#loaded.set(peer, loaded);
+  }
+
+  async #read(offset: number, bytesMax: number): Promise<readonly Batch[]> {
+    return offset < this.#log.durableOffset ? this.#log.batchesFrom(offset, bytesMax) : [];
   }
 
   async #turn(peer: NodeId, bytes: number): Promise<void> {

@@ -82,6 +82,7 @@ export class Service implements LogLogService {
       orderer: this.#parts.orderer,
       pool: this.#parts.pool,
       onStaged: this.#parts.onStaged,
+      isPast: (...batch) => this.#parts.store.tip.producers.isPast(...batch),
       onClose: (closed) => this.#sessions.delete(closed),
     });
     this.#sessions.add(session);

@@ -3,6 +3,7 @@
  * the staging pool. It takes one frame more than there is room for and then asks the client to
  * wait, so that nothing is lost silently and nothing is unbounded.
  */
+import type { ProducerId } from '../proto/batch.js';
 import { bodyChecksum } from '../proto/batch.js';
 import { checkEntries } from '../proto/entries.js';
 import { LogLogError } from '../proto/errors.js';
@@ -24,6 +25,8 @@ export interface SessionParts {
   readonly pool: StagingPool;
   /** Something was staged: a reference may wait for it. */
   onStaged(): void;
+  /** Whether a batch has been ordered, as far as this node's log goes. */
+  isPast(producer: ProducerId, epoch: number, sequence: number): boolean;
   onClose(session: Session): void;
 }
 
@@ -55,8 +58,11 @@ export class Session implements UploadStream {
       return true;
     }
     if (frame.append !== undefined) return this.#order(frame, frame.append);
-    if (frame.kind === 'open') return true; // it has no body, so there is nothing to stage
-    return this.#stage({ ...frame, kind: frame.kind, producer: this.#hello.producer });
+    const { producer } = this.#hello;
+    // An opening has no body; and of a batch that the log holds none is wanted any more.
+    if (frame.kind === 'open') return true;
+    if (this.#parts.isPast(producer, frame.epoch, frame.sequence)) return true;
+    return this.#stage({ ...frame, kind: frame.kind, producer });
   }
 
   /** By the client. */

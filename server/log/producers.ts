@@ -97,6 +97,13 @@ export class Producers {
     return decideSequence(producer.recent, frame);
   }
 
+  /** Whether a batch is in the log, or one that makes its order impossible. */
+  isPast(id: ProducerId, epoch: number, sequence: number): boolean {
+    const producer = this.#producers.get(id);
+    if (producer === undefined || epoch > producer.open.offset) return false;
+    return epoch < producer.open.offset || sequence <= lastSequence(producer.recent);
+  }
+
   clone(): Producers {
     return new Producers(this.#producers);
   }

@@ -3,7 +3,7 @@ import { assert } from './assert.js';
 import { advanceCommit, isDiskStalled, isLinked, reportCorrupt } from './core.js';
 import type { Core } from './core.js';
 import { extendLog } from './log.js';
-import { acknowledge, createProgress, findProgress, isAskedFor, probeFrom } from './progress.js';
+import { acknowledge, createProgress, isAskedFor, probeFrom, progressOf } from './progress.js';
 import type { Progress } from './progress.js';
 import { isQuorum, peersOf, quorumValue } from './quorum.js';
 import { serveReads } from './read-index.js';
@@ -88,7 +88,7 @@ function commitByQuorum(core: Core, leader: Leader): void {
   const { id, configuration } = core.options;
   const { log } = core.state;
   const offset = quorumValue(configuration, (voter) =>
-    voter === id ? log.durableOffset : (findProgress(leader.peers, voter)?.matchOffset ?? 0),
+    voter === id ? log.durableOffset : progressOf(leader.peers, voter).matchOffset,
   );
   if (offset > leader.startOffset) advanceCommit(core, offset);
 }
@@ -99,6 +99,6 @@ function hearsQuorum(core: Core, leader: Leader): boolean {
   const sinceTick = core.state.tick - electionTicks;
   return isQuorum(
     configuration,
-    (voter) => voter === id || (findProgress(leader.peers, voter)?.heardTick ?? 0) > sinceTick,
+    (voter) => voter === id || progressOf(leader.peers, voter).heardTick > sinceTick,
   );
 }

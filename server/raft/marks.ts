@@ -25,8 +25,7 @@ export function markIndex(marks: RecentMarks, offset: number): number {
 
 /** Whether a batch is known to end, or the marks to start, exactly at `offset`. */
 export function isBoundary(marks: RecentMarks, offset: number): boolean {
-  if (offset === marks.startOffset) return true;
-  return marks.items[markIndex(marks, offset) - 1]?.end === offset;
+  return offset === marks.startOffset || chainAt(marks, offset) !== null;
 }
 
 /** The chain value at `offset`, or null where it is not at hand. */
@@ -51,10 +50,10 @@ export function trimMarks(marks: RecentMarks, offset: number, countMax: number):
   if (excess <= 0) return;
   // Some more than is due, so that moving the rest is not paid for with every batch.
   const dropped = marks.items.splice(0, excess + (countMax >>> 3));
-  const last = dropped.at(-1);
-  if (last === undefined) return;
-  marks.startOffset = last.end;
-  marks.startChain = last.chain;
+  for (const mark of dropped) {
+    marks.startOffset = mark.end;
+    marks.startChain = mark.chain;
+  }
 }
 
 /** Whether the marks are batches that follow each other from `offset` on, terms never falling. */

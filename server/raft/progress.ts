@@ -1,4 +1,5 @@
 /** What a leader knows of a peer. */
+import { assert } from './assert.js';
 import type { NodeId } from './types.js';
 
 export interface Progress {
@@ -44,6 +45,13 @@ export function createProgress(id: NodeId, nextOffset: number, tick: number): Pr
 
 export function findProgress(peers: readonly Progress[], id: NodeId): Progress | undefined {
   return peers.find((peer) => peer.id === id);
+}
+
+/** The same for a voter, which every leader knows. */
+export function progressOf(peers: readonly Progress[], voter: NodeId): Progress {
+  const peer = findProgress(peers, voter);
+  assert(peer !== undefined, `${voter} is a voter`);
+  return peer;
 }
 
 /** Takes note that the peer has the log up to `offset` on disk. */

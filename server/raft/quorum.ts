@@ -1,4 +1,5 @@
 /** What a majority is. All arithmetic on the membership is here, on the whole configuration. */
+import { assert } from './assert.js';
 import type { Configuration, NodeId } from './types.js';
 
 export function isVoter(configuration: Configuration, id: NodeId): boolean {
@@ -22,5 +23,7 @@ export function isQuorum(configuration: Configuration, agrees: (id: NodeId) => b
 /** The largest value that a quorum has reached. */
 export function quorumValue(configuration: Configuration, valueOf: (id: NodeId) => number): number {
   const descending = configuration.voters.map(valueOf).sort((a, b) => b - a);
-  return descending[Math.floor(descending.length / 2)] ?? 0;
+  const value = descending[Math.floor(descending.length / 2)];
+  assert(value !== undefined, 'a configuration has voters');
+  return value;
 }

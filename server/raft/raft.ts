@@ -133,7 +133,7 @@ function dispatch(core: Core, event: Event): void {
     case 'link':
       return onLink(core, event.peer, event.up);
     case 'loaded': {
-      const peer = progressOf(core, event.peer);
+      const peer = peerOf(core, event.peer);
       return peer && onLoaded(core, peer, event);
     }
     case 'readIndex':
@@ -164,7 +164,7 @@ function onLink(core: Core, id: NodeId, up: boolean): void {
   const { state } = core;
   state.links = state.links.filter((peer) => peer !== id);
   if (up) state.links.push(id);
-  const peer = progressOf(core, id);
+  const peer = peerOf(core, id);
   if (peer !== undefined) restartProbe(peer);
   if (!up && state.role.type === 'follower' && state.role.leader === id) {
     abandonReads(core, state.role);
@@ -210,17 +210,17 @@ function onCurrentMessage(
     case 'readIndexReply':
       return onReadIndexReply(core, message.id, message.offset);
     case 'appendReply': {
-      const peer = progressOf(core, from);
+      const peer = peerOf(core, from);
       return peer && onAppendReply(core, peer, message);
     }
     case 'heartbeatReply': {
-      const peer = progressOf(core, from);
+      const peer = peerOf(core, from);
       return peer && onHeartbeatReply(core, peer, message.round);
     }
   }
 }
 
-function progressOf(core: Core, id: NodeId): Progress | undefined {
+function peerOf(core: Core, id: NodeId): Progress | undefined {
   const { role } = core.state;
   return role.type === 'leader' ? findProgress(role.peers, id) : undefined;
 }

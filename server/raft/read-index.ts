@@ -4,7 +4,7 @@
  */
 import { isLinked, send } from './core.js';
 import type { Core } from './core.js';
-import { findProgress } from './progress.js';
+import { progressOf } from './progress.js';
 import { isQuorum } from './quorum.js';
 import { sendHeartbeat } from './replication.js';
 import type { Follower, Leader, Read, Role } from './state.js';
@@ -86,7 +86,7 @@ function isConfirmed(core: Core, leader: Leader): boolean {
   const { round } = leader.reads;
   return isQuorum(
     configuration,
-    (voter) => voter === id || (findProgress(leader.peers, voter)?.confirmedRound ?? 0) >= round,
+    (voter) => voter === id || progressOf(leader.peers, voter).confirmedRound >= round,
   );
 }
 

@@ -137,6 +137,13 @@ export class StagingPool {
     return { type: 'matched', body: found.upload.body };
   }
 
+  /** The batch came whole from another node: what waits for its reference waits in vain. */
+  superseded(header: BatchHeader): void {
+    for (const candidate of this.#candidates.get(keyOf(header)) ?? []) {
+      if (candidate.offset === null) this.#drop(candidate);
+    }
+  }
+
   /** Lets go of the held bodies whose batches end at or before `offset`. */
   committed(offset: number): void {
     for (const candidate of this.#held) {

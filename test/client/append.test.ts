@@ -36,6 +36,7 @@ t.test('what cannot be appended is refused before anything is sent', async (t) =
   const client = clientOf(fake);
   await t.rejects(client.append(''), { code: 'EMPTY_APPEND' });
   await t.rejects(client.append([]), { code: 'EMPTY_APPEND' });
+  await t.rejects(client.append(['', '']), { code: 'EMPTY_APPEND' });
   await t.rejects(client.append(Buffer.alloc(0)), { code: 'EMPTY_APPEND' });
   const large = Buffer.alloc(entryBytesMax + 1);
   await t.rejects(client.append(large), { code: 'ENTRY_TOO_LARGE', limit: entryBytesMax });
@@ -92,6 +93,7 @@ t.test('an append without a leader ends at its deadline and never happens', asyn
   const client = clientOf(fake);
   await fake.clock.run(client.append('a'));
   fake.setLeader(undefined);
+  await fake.clock.pass(5);
   const before = fake.clock.monotonicMs();
   const hopeless = client.append('b', { timeoutMs: 700 });
   await t.rejects(fake.clock.run(hopeless), { code: 'DEADLINE', outcome: 'none' });

@@ -1,5 +1,6 @@
 /** Nodes in memory that behave like LogLog's, and misbehave when a test asks them to. */
 import type { Environment } from '../../client/cluster.js';
+import type { Clock } from '../../proto/clock.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { Transport } from '../../client/transport.js';
 import type { NodeStatus } from '../../proto/service.js';
@@ -9,13 +10,16 @@ import { seededRandom, TestClock } from './test-clock.js';
 
 export class FakeCluster {
   readonly clock = new TestClock();
+  /** What the nodes live by: the same, or real time. */
+  readonly nodeClock: Clock;
   readonly log: FakeLog;
   readonly clusterId: string;
   readonly nodes: readonly FakeNode[];
   leaderId: string | undefined;
   term = 1;
 
-  constructor(nodeCount: number, clusterId = 'c1') {
+  constructor(nodeCount: number, clusterId = 'c1', nodeClock?: Clock) {
+    this.nodeClock = nodeClock ?? this.clock;
     this.clusterId = clusterId;
     this.log = new FakeLog(clusterId);
     this.nodes = Array.from({ length: nodeCount }, (_, i) => new FakeNode(this, `n${i + 1}`));

@@ -46,6 +46,8 @@ export class FakeNode implements LogLogService {
   readonly frames: UploadFrame[] = [];
   /** Acknowledgements that get lost with their stream. */
   acknowledgementsToLose = 0;
+  /** Acknowledges only so long after the commit. */
+  acknowledgementDelayMs = 0;
   /** Refuses the next batches that it is asked to order. */
   readonly refusals: LogLogError[] = [];
   /** Its streams take nothing: `send` returns false, and there is never room again. */
@@ -202,7 +204,9 @@ export class FakeNode implements LogLogService {
         this.acknowledgementsToLose -= 1;
         this.cutStreams();
       } else {
-        this.#reply(upload, { type: 'acknowledged', acknowledgements: [acknowledgement] });
+        const reply = { type: 'acknowledged', acknowledgements: [acknowledgement] } as const;
+        const acknowledge = () => this.#reply(upload, reply);
+        this.#cluster.nodeClock.after(this.acknowledgementDelayMs, acknowledge);
       }
     } catch (error) {
       if (!(error instanceof LogLogError)) throw error;
@@ -238,6 +242,7 @@ export class FakeNode implements LogLogService {
       tail.offset < this.#visibleEnd()
     ) {
       const page = this.#page(tail.offset, tail.request.limit);
+      if (page.batches.length === 0) return;
       tail.offset = page.next;
       tail.credits -= 1;
       tail.handlers.onPage(page);
@@ -290,7 +295,7 @@ export class FakeNode implements LogLogService {
   }
 
   #later(run: () => void): void {
-    this.#cluster.clock.after(latencyMs, run);
+    this.#cluster.nodeClock.after(latencyMs, run);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Ticket, Writer } from '../../client/writer.js';
 import { LogLogError } from '../../proto/errors.js';
 import { entryBytesMax } from '../../proto/limits.js';
 import { FakeCluster } from './fake-cluster.js';
-import { clientOf, dataBatches, entriesIn, numbered } from './helpers.js';
+import { clientOf, collect, dataBatches, entriesIn, numbered } from './helpers.js';
 
 async function writeAll(writer: Writer, entries: readonly (string | Buffer)[]): Promise<Ticket[]> {
   const tickets: Ticket[] = [];
@@ -243,6 +243,49 @@ t.test('an expired epoch ends the writer, and says what may be in the log', asyn
   fake.log.producers.clear();
   await t.rejects(fake.clock.run(lost.durable), { code: 'PRODUCER_EXPIRED', outcome: 'unknown' });
   await t.rejects(fake.clock.run(client.close()), { code: 'PRODUCER_EXPIRED' });
+});
+
+t.test('what was sent before a fatal refusal may be in the log', async (t) => {
+  const fake = new FakeCluster(1);
+  const client = clientOf(fake);
+  const writer = client.writer({ batchBytes: 10 });
+  await fake.clock.run(writer.write('a'));
+  await fake.clock.run(writer.flush());
+  fake.node('n1').acknowledgementDelayMs = 50;
+  const ordered = await fake.clock.run(writer.write('is ordered'));
+  await fake.clock.pass(0.6);
+  const refused = await fake.clock.run(writer.write('is refused'));
+  await fake.clock.pass(0.6);
+  fake.log.producers.clear();
+  await t.rejects(fake.clock.run(ordered.durable), {
+    code: 'PRODUCER_EXPIRED',
+    outcome: 'unknown',
+  });
+  await t.rejects(fake.clock.run(refused.durable), { code: 'PRODUCER_EXPIRED', outcome: 'none' });
+  t.strictSame(entriesIn(fake), ['a', 'is ordered']);
+  await t.rejects(fake.clock.run(client.close()), { code: 'PRODUCER_EXPIRED' });
+});
+
+t.test('an entry given up before it leaves is cut out of its batch', async (t) => {
+  const fake = new FakeCluster(3);
+  const client = clientOf(fake);
+  fake.setLeader(undefined);
+  const writer = client.writer();
+  const controller = new AbortController();
+  await fake.clock.run(writer.write('before'));
+  const given = await fake.clock.run(writer.write('given up', { signal: controller.signal }));
+  const behind = await fake.clock.run(writer.write('behind'));
+  controller.abort();
+  await t.rejects(given.durable, { code: 'CANCELLED', outcome: 'none' });
+  fake.setLeader('n1');
+  const { offset } = await fake.clock.run(behind.durable);
+  const entries = await fake.clock.run(collect(client.read()));
+  t.strictSame(
+    entries.map(({ data }) => data.toString()),
+    ['before', 'behind'],
+  );
+  t.equal(entries[1]?.offset, offset);
+  await t.rejects(fake.clock.run(client.close()), { code: 'CANCELLED' });
 });
 
 t.test('close ends in time, and what is not durable by then fails', async (t) => {

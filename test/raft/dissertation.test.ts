@@ -2,7 +2,7 @@
 import t from 'tap';
 import { marksOf } from './marks.js';
 import { Network } from './network.js';
-import { appendOf, from, leadB, sent, startB, tick, typesOf } from './single.js';
+import { appendOf, from, leadB, optionsOfB, sent, startB, tick, typesOf } from './single.js';
 
 const genesis = { offset: 0, end: 0, term: 0, chain: 'genesis' };
 const request = { type: 'voteRequest', lastTerm: 9, endOffset: 999, transfer: false } as const;
@@ -11,7 +11,9 @@ t.test('9.6: a granted pre-vote changes nothing, and carries the term asked for'
   const raft = startB(marksOf([1]));
   const before = structuredClone(raft.state);
   const effects = raft.step(from('a', { ...request, term: 2, preVote: true }));
-  t.match(effects, [{ to: 'a', message: { type: 'voteReply', term: 2, preVote: true, granted: true } }]);
+  t.match(effects, [
+    { to: 'a', message: { type: 'voteReply', term: 2, preVote: true, granted: true } },
+  ]);
   t.equal(effects.length, 1);
   t.strictSame(raft.state, before);
   raft.step(from('c', { ...request, term: 2, preVote: false }));
@@ -30,13 +32,16 @@ t.test('9.6: a granted pre-vote does not count as hearing a leader', async (t) =
 t.test('9.6: a pre-vote is refused to a log that is behind, with the own term', async (t) => {
   const raft = startB(marksOf([3, 3]));
   const behind = { ...request, term: 7, preVote: true, lastTerm: 3, endOffset: 10 };
-  t.match(sent(raft.step(from('a', behind)), 'voteReply'), [{ term: 3, preVote: true, granted: false }]);
+  t.match(sent(raft.step(from('a', behind)), 'voteReply'), [
+    { term: 3, preVote: true, granted: false },
+  ]);
 });
 
 t.test('9.6: a pre-vote in a term whose vote is given is refused', async (t) => {
   const raft = startB();
   raft.step(from('a', { ...request, term: 2, preVote: false }));
-  const ask = (node: string) => sent(raft.step(from(node, { ...request, term: 2, preVote: true })), 'voteReply')[0];
+  const ask = (node: string) =>
+    sent(raft.step(from(node, { ...request, term: 2, preVote: true })), 'voteReply')[0];
   t.match(ask('c'), { term: 2, granted: false });
   t.match(ask('a'), { term: 2, granted: true });
 });
@@ -78,7 +83,7 @@ t.test('6.2: whoever hears a leader refuses votes and pre-votes, and keeps its t
 });
 
 t.test('6.2: in a term with a leader nobody else gets the vote', async (t) => {
-  const raft = startB();
+  const raft = startB([], { options: { ...optionsOfB, seed: 8 } });
   raft.step(from('a', appendOf(1, genesis, [])));
   tick(raft, 10);
   t.equal(raft.role, 'follower');
@@ -157,7 +162,12 @@ t.test('3.10: leadership goes to the node that is named, without a pre-vote', as
   t.match(network.core('c'), { role: 'leader', term: 2 });
   t.match(network.effects('a', 'transferEnded'), [{ to: 'c', ok: true }]);
   t.equal(network.core('a').transferring, false);
-  t.notOk(network.history.some(({ effect }) => effect.type === 'send' && effect.message.type === 'voteRequest' && effect.message.preVote));
+  t.notOk(
+    network.history.some(
+      ({ effect }) =>
+        effect.type === 'send' && effect.message.type === 'voteRequest' && effect.message.preVote,
+    ),
+  );
 });
 
 t.test('3.10: unless one is named it goes to the voter that is furthest', async (t) => {
@@ -173,15 +183,21 @@ t.test('3.10: unless one is named it goes to the voter that is furthest', async 
   t.equal(network.leader?.id, 'c');
 });
 
-t.test('3.10: the target is told once, when it has everything, and nothing is proposed meanwhile', async (t) => {
-  const raft = leadB();
-  t.strictSame(raft.step({ type: 'transfer', to: 'c' }), []);
-  t.throws(() => raft.step({ type: 'propose', marks: [{ offset: 5, end: 9, term: 1, chain: 'x' }] }), /hands over/);
-  t.strictSame(raft.step({ type: 'transfer', to: 'c' }), [], 'asked again, it goes on');
-  const reply = from('c', { type: 'appendReply', term: 1, matchOffset: 5 });
-  t.match(sent(raft.step(reply), 'timeoutNow'), [{ to: 'c', term: 1 }]);
-  t.strictSame(sent(raft.step(reply), 'timeoutNow'), []);
-});
+t.test(
+  '3.10: the target is told once, when it has everything, and nothing is proposed meanwhile',
+  async (t) => {
+    const raft = leadB();
+    t.strictSame(raft.step({ type: 'transfer', to: 'c' }), []);
+    t.throws(
+      () => raft.step({ type: 'propose', marks: [{ offset: 5, end: 9, term: 1, chain: 'x' }] }),
+      /hands over/,
+    );
+    t.strictSame(raft.step({ type: 'transfer', to: 'c' }), [], 'asked again, it goes on');
+    const reply = from('c', { type: 'appendReply', term: 1, matchOffset: 5 });
+    t.match(sent(raft.step(reply), 'timeoutNow'), [{ to: 'c', term: 1 }]);
+    t.strictSame(sent(raft.step(reply), 'timeoutNow'), []);
+  },
+);
 
 t.test('3.10: after an election timeout the transfer is over and appends go on', async (t) => {
   const network = new Network();
@@ -201,7 +217,9 @@ t.test('3.10: after an election timeout the transfer is over and appends go on',
 t.test('3.10: a transfer to another node ends the one before', async (t) => {
   const raft = leadB();
   raft.step({ type: 'transfer', to: 'c' });
-  t.match(raft.step({ type: 'transfer', to: 'a' }), [{ type: 'transferEnded', to: 'c', ok: false }]);
+  t.match(raft.step({ type: 'transfer', to: 'a' }), [
+    { type: 'transferEnded', to: 'c', ok: false },
+  ]);
   t.equal(raft.transferring, true);
 });
 
@@ -257,7 +275,12 @@ t.test('a leader whose disk hangs steps down, and does not campaign', async (t) 
 
 t.test('a disk that is slow but moves keeps its leader', async (t) => {
   const raft = leadB();
-  const marks = [10, 11, 12, 13].map((end) => ({ offset: end === 10 ? 5 : end - 1, end, term: 1, chain: `${end}` }));
+  const marks = [10, 11, 12, 13].map((end) => ({
+    offset: end === 10 ? 5 : end - 1,
+    end,
+    term: 1,
+    chain: `${end}`,
+  }));
   raft.step({ type: 'propose', marks });
   for (const { end } of marks) {
     tick(raft, 4);
@@ -271,7 +294,15 @@ t.test('a disk that is slow but moves keeps its leader', async (t) => {
 t.test('roles are told when they change, and only then', async (t) => {
   const raft = startB();
   t.strictSame(typesOf(tick(raft, 20)).filter((type) => type === 'role').length, 1);
-  t.strictSame(typesOf(tick(raft, 20)).filter((type) => type === 'role').length, 0, 'a candidate still');
-  t.strictSame(typesOf(raft.step(from('a', appendOf(1, genesis, [])))), ['saveHardState', 'role', 'appendReply']);
+  t.strictSame(
+    typesOf(tick(raft, 20)).filter((type) => type === 'role').length,
+    0,
+    'a candidate still',
+  );
+  t.strictSame(typesOf(raft.step(from('a', appendOf(1, genesis, [])))), [
+    'saveHardState',
+    'role',
+    'appendReply',
+  ]);
   t.strictSame(typesOf(raft.step(from('a', appendOf(1, genesis, [])))), ['appendReply']);
 });

@@ -60,13 +60,18 @@ export class Invariants {
   onSend(node: Node, message: Message): void {
     const { disk } = node;
     if (message.type === 'voteReply' && message.granted && !message.preVote) {
-      demand(disk.term === message.term && disk.vote !== null, 'a vote is durable before it is told');
+      demand(
+        disk.term === message.term && disk.vote !== null,
+        'a vote is durable before it is told',
+      );
     }
     if (message.type === 'voteRequest' && !message.preVote) {
       demand(disk.term === message.term && disk.vote === node.id, 'a candidate votes for itself');
     }
-    demand(message.type === 'voteRequest' || message.type === 'voteReply' || disk.term >= message.term,
-      'a term is durable before it is told');
+    demand(
+      message.type === 'voteRequest' || message.type === 'voteReply' || disk.term >= message.term,
+      'a term is durable before it is told',
+    );
     if (message.type !== 'appendReply' || message.matchOffset === 0) return;
     const held = disk.durable.find((mark) => mark.end === message.matchOffset);
     const lead = this.#leaderLogs.get(message.term)?.find((mark) => mark.end === held?.end);

@@ -57,7 +57,16 @@ export class Network {
     for (const id of [...voters, ...learners]) {
       const disk = new SimulatedDisk();
       const core = new Raft(this.optionsOf(id), disk.start(0));
-      const node = { id, disk, core, running: true, log: [], commitOffset: 0, queue: [], inbox: [] };
+      const node = {
+        id,
+        disk,
+        core,
+        running: true,
+        log: [],
+        commitOffset: 0,
+        queue: [],
+        inbox: [],
+      };
       this.nodes.set(id, node);
     }
     this.invariants = new Invariants(voters.map((id) => this.node(id)));
@@ -185,9 +194,11 @@ export class Network {
     }
   }
 
-  /** Lets the node campaign and everybody answer. */
+  /** Lets the node campaign while the other followers have lost patience with their leader. */
   elect(id: NodeId): void {
-    for (const other of this.all) if (other.id !== id) this.tick(other.id, 10);
+    for (const other of this.all) {
+      if (other.id !== id && other.core.role !== 'leader') this.tick(other.id, 10);
+    }
     this.wire = [];
     for (let tick = 0; tick < 40 && this.core(id).role !== 'leader'; tick += 1) {
       this.tick(id);

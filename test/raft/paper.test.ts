@@ -24,7 +24,13 @@ t.test('5.1: whoever sees a later term takes it over and follows', async (t) => 
 
 t.test('5.1: a request of an older term is refused, with the later term', async (t) => {
   const raft = startB([], { term: 5 });
-  const vote = { type: 'voteRequest', term: 4, lastTerm: 9, endOffset: 99, transfer: false } as const;
+  const vote = {
+    type: 'voteRequest',
+    term: 4,
+    lastTerm: 9,
+    endOffset: 99,
+    transfer: false,
+  } as const;
   for (const preVote of [true, false]) {
     const [reply] = sent(raft.step(from('a', { ...vote, preVote })), 'voteReply');
     t.match(reply, { to: 'a', term: 5, granted: false });
@@ -33,7 +39,9 @@ t.test('5.1: a request of an older term is refused, with the later term', async 
     appendOf(4, genesis, marksOf([4])),
     { type: 'heartbeat', term: 4, commitOffset: 0, round: 3 } as const,
   ]) {
-    t.match(raft.step(from('a', message)), [{ to: 'a', message: { term: 5, type: 'heartbeatReply' } }]);
+    t.match(raft.step(from('a', message)), [
+      { to: 'a', message: { term: 5, type: 'heartbeatReply' } },
+    ]);
   }
   t.match(raft, { term: 5, leader: null, endOffset: 0 });
 });
@@ -75,7 +83,10 @@ t.test('5.2: a candidate raises its term, votes for itself and asks everybody', 
   t.match(effects, [
     { type: 'saveHardState', term: 3, vote: 'b' },
     { type: 'role', role: 'candidate', term: 3, leader: null },
-    { to: 'a', message: { type: 'voteRequest', term: 3, preVote: false, lastTerm: 2, endOffset: 30 } },
+    {
+      to: 'a',
+      message: { type: 'voteRequest', term: 3, preVote: false, lastTerm: 2, endOffset: 30 },
+    },
     { to: 'c', message: { type: 'voteRequest', term: 3, preVote: false } },
   ]);
   t.equal(effects.length, 4);
@@ -112,10 +123,10 @@ t.test('5.2, figure 2: term and vote are stored before anything is said about th
     'role',
     'voteReply',
   ]);
-  t.strictSame(typesOf(raft.step(from('c', { type: 'voteReply', term: 3, preVote: false, granted: false }))), [
-    'saveHardState',
-    'role',
-  ]);
+  t.strictSame(
+    typesOf(raft.step(from('c', { type: 'voteReply', term: 3, preVote: false, granted: false }))),
+    ['saveHardState', 'role'],
+  );
   const inTerm = raft.step(from('c', { ...request, term: 3, preVote: false }));
   t.strictSame(typesOf(inTerm), ['saveHardState', 'voteReply']);
   t.match(inTerm[0], { term: 3, vote: 'c' });

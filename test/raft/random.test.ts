@@ -89,7 +89,8 @@ class Chaos {
     if (action === 'isolate') network.isolate(id);
     if (action === 'join') network.join(id, other.id);
     if (action === 'crash') network.crash(id, this.#below(3));
-    if (action === 'clone') node.core = Raft.from(network.optionsOf(id), structuredClone(core.state));
+    if (action === 'clone')
+      node.core = Raft.from(network.optionsOf(id), structuredClone(core.state));
     if (action === 'readIndex') network.step(id, { type: 'readIndex', id: (this.#reads += 1) });
     if (action === 'transfer') network.step(id, { type: 'transfer', to: other.id });
     if (action === 'answer') {

@@ -26,7 +26,10 @@ t.test('a question waits until a batch of the term is committed', async (t) => {
   t.strictSame(raft.step({ type: 'readIndex', id: 1 }), []);
   t.strictSame(answers(confirm(raft, 0)), []);
   const committed = raft.step(from('a', { type: 'appendReply', term: 2, matchOffset: 15 }));
-  t.match(sent(committed, 'heartbeat'), [{ to: 'a', round: 1 }, { to: 'c', round: 1 }]);
+  t.match(sent(committed, 'heartbeat'), [
+    { to: 'a', round: 1 },
+    { to: 'c', round: 1 },
+  ]);
   t.strictSame(answers(confirm(raft, 1)), [{ type: 'readReady', id: 1, offset: 15 }]);
 });
 
@@ -36,7 +39,10 @@ t.test('only a round that was begun after the question answers it', async (t) =>
   t.strictSame(raft.step({ type: 'readIndex', id: 2 }), [], 'one round at a time');
   const effects = confirm(raft, 1);
   t.strictSame(answers(effects), [{ type: 'readReady', id: 1, offset: 15 }]);
-  t.match(sent(effects, 'heartbeat'), [{ to: 'a', round: 2 }, { to: 'c', round: 2 }]);
+  t.match(sent(effects, 'heartbeat'), [
+    { to: 'a', round: 2 },
+    { to: 'c', round: 2 },
+  ]);
   t.strictSame(answers(confirm(raft, 1, 'c')), [], 'an answer to the round before');
   t.strictSame(answers(confirm(raft, 2, 'c')), [{ type: 'readReady', id: 2, offset: 15 }]);
 });
@@ -91,7 +97,9 @@ t.test('a leader that steps down answers without an offset, near and far', async
   raft.step(from('c', { type: 'readIndexRequest', term: 2, id: 8 }));
   const effects = tick(raft, 10);
   t.strictSame(answers(effects), [{ type: 'readReady', id: 1 }]);
-  t.strictSame(sent(effects, 'readIndexReply'), [{ type: 'readIndexReply', to: 'c', term: 2, id: 8 }]);
+  t.strictSame(sent(effects, 'readIndexReply'), [
+    { type: 'readIndexReply', to: 'c', term: 2, id: 8 },
+  ]);
 });
 
 t.test('a follower asks the leader', async (t) => {
@@ -109,7 +117,9 @@ t.test('without a leader the answer comes at once, and has no offset', async (t)
   const raft = startB();
   t.strictSame(raft.step({ type: 'readIndex', id: 1 }), [{ type: 'readReady', id: 1 }]);
   const asked = from('a', { type: 'readIndexRequest', term: 0, id: 2 });
-  t.strictSame(sent(raft.step(asked), 'readIndexReply'), [{ type: 'readIndexReply', to: 'a', term: 0, id: 2 }]);
+  t.strictSame(sent(raft.step(asked), 'readIndexReply'), [
+    { type: 'readIndexReply', to: 'a', term: 0, id: 2 },
+  ]);
   tick(raft, 20);
   t.equal(raft.role, 'candidate');
   t.strictSame(raft.step({ type: 'readIndex', id: 3 }), [{ type: 'readReady', id: 3 }]);
@@ -119,13 +129,16 @@ t.test('without a leader the answer comes at once, and has no offset', async (t)
 t.test('a question of an older term is answered with the later one', async (t) => {
   const raft = startB([], { term: 4 });
   const effects = raft.step(from('a', { type: 'readIndexRequest', term: 3, id: 2 }));
-  t.strictSame(sent(effects, 'readIndexReply'), [{ type: 'readIndexReply', to: 'a', term: 4, id: 2 }]);
+  t.strictSame(sent(effects, 'readIndexReply'), [
+    { type: 'readIndexReply', to: 'a', term: 4, id: 2 },
+  ]);
 });
 
 t.test('a forwarded question ends with the leader, the term, the link or the time', async (t) => {
   const ends = {
     leader: (raft: Raft) => tick(raft, 20),
-    term: (raft: Raft) => raft.step(from('c', { type: 'heartbeat', term: 2, commitOffset: 0, round: 0 })),
+    term: (raft: Raft) =>
+      raft.step(from('c', { type: 'heartbeat', term: 2, commitOffset: 0, round: 0 })),
     link: (raft: Raft) => raft.step({ type: 'link', peer: 'a', up: false }),
     time: (raft: Raft) =>
       Array.from({ length: 10 }, () => [
@@ -137,7 +150,9 @@ t.test('a forwarded question ends with the leader, the term, the link or the tim
     const raft = startB();
     raft.step(from('a', { type: 'heartbeat', term: 1, commitOffset: 0, round: 0 }));
     const asked = raft.step({ type: 'readIndex', id: 1 });
-    t.strictSame(sent(asked, 'readIndexRequest'), [{ type: 'readIndexRequest', to: 'a', term: 1, id: 1 }]);
+    t.strictSame(sent(asked, 'readIndexRequest'), [
+      { type: 'readIndexRequest', to: 'a', term: 1, id: 1 },
+    ]);
     raft.step({ type: 'link', peer: 'c', up: false });
     t.strictSame(answers(end(raft)), [{ type: 'readReady', id: 1 }], name);
     const late = from('a', { type: 'readIndexReply', term: 1, id: 1, offset: 5 });

@@ -27,7 +27,9 @@ t.test('5.3: an append is refused where the logs do not match, with what there i
 t.test('5.3: what contradicts the leader is cut off and written anew', async (t) => {
   const raft = startB(old);
   const marks = marksAfter(lastOf(old.slice(0, 3)), 3, [10, 10]);
-  const effects = raft.step(from('a', appendOf(3, lastOf(old.slice(0, 2)), [...old.slice(2, 3), ...marks])));
+  const effects = raft.step(
+    from('a', appendOf(3, lastOf(old.slice(0, 2)), [...old.slice(2, 3), ...marks])),
+  );
   t.strictSame(typesOf(effects), ['saveHardState', 'role', 'truncate', 'write']);
   t.match(effects.slice(2), [
     { offset: 30, generation: 1 },
@@ -41,7 +43,10 @@ t.test('5.3: a repeated or late append never cuts a matching suffix', async (t) 
   const raft = startB(old);
   for (const marks of [old.slice(0, 2), old.slice(0, 1), []]) {
     const effects = raft.step(from('a', appendOf(2, genesis, marks)));
-    t.strictSame(typesOf(effects).filter((type) => type !== 'role'), ['appendReply']);
+    t.strictSame(
+      typesOf(effects).filter((type) => type !== 'role'),
+      ['appendReply'],
+    );
   }
   t.match(raft, { endOffset: 50, generation: 0 });
   const [reply] = sent(raft.step(from('a', appendOf(2, genesis, old))), 'appendReply');
@@ -70,7 +75,9 @@ t.test('5.3: an acknowledgement follows the sync, and goes no further than it', 
 t.test('5.3: a sync from before a truncation counts for nothing', async (t) => {
   const raft = startB();
   raft.step(from('a', appendOf(2, genesis, old)));
-  raft.step(from('c', appendOf(3, lastOf(old.slice(0, 1)), marksAfter(lastOf(old.slice(0, 1)), 3, [40]))));
+  raft.step(
+    from('c', appendOf(3, lastOf(old.slice(0, 1)), marksAfter(lastOf(old.slice(0, 1)), 3, [40]))),
+  );
   t.equal(raft.generation, 1);
   t.strictSame(raft.step({ type: 'synced', generation: 0, offset: 50 }), []);
   t.equal(raft.durableOffset, 0);
@@ -186,18 +193,24 @@ t.test('5.4.1: a vote goes only to a log that is up to date', async (t) => {
   t.equal(granted(3, 10), true, 'a later last term');
 });
 
-t.test('5.4.1: what is not on disk counts neither for the voter nor for the candidate', async (t) => {
-  const voter = startB(old.slice(0, 2));
-  voter.step(from('a', appendOf(2, lastOf(old.slice(0, 2)), old.slice(2))));
-  const request = { type: 'voteRequest', term: 9, preVote: false, transfer: true } as const;
-  const effects = voter.step(from('c', { ...request, lastTerm: 1, endOffset: 20 }));
-  t.equal(sent(effects, 'voteReply')[0]?.granted, true);
+t.test(
+  '5.4.1: what is not on disk counts neither for the voter nor for the candidate',
+  async (t) => {
+    const voter = startB(old.slice(0, 2));
+    voter.step(from('a', appendOf(2, lastOf(old.slice(0, 2)), old.slice(2))));
+    const request = { type: 'voteRequest', term: 9, preVote: false, transfer: true } as const;
+    const effects = voter.step(from('c', { ...request, lastTerm: 1, endOffset: 20 }));
+    t.equal(sent(effects, 'voteReply')[0]?.granted, true);
 
-  const candidate = startB(old.slice(0, 2));
-  candidate.step(from('a', appendOf(2, lastOf(old.slice(0, 2)), old.slice(2))));
-  const asked = sent(candidate.step(from('a', { type: 'timeoutNow', term: 2 })), 'voteRequest');
-  t.match(asked, [{ lastTerm: 1, endOffset: 20 }, { lastTerm: 1, endOffset: 20 }]);
-});
+    const candidate = startB(old.slice(0, 2));
+    candidate.step(from('a', appendOf(2, lastOf(old.slice(0, 2)), old.slice(2))));
+    const asked = sent(candidate.step(from('a', { type: 'timeoutNow', term: 2 })), 'voteRequest');
+    t.match(asked, [
+      { lastTerm: 1, endOffset: 20 },
+      { lastTerm: 1, endOffset: 20 },
+    ]);
+  },
+);
 
 t.test('5.4.2, figure 8: copies of an older term are not counted', async (t) => {
   const raft = leadB(old);

@@ -57,7 +57,9 @@ export function sent<T extends Message['type']>(
   type: T,
 ): (Extract<Message, { type: T }> & { readonly to: string })[] {
   return effects.flatMap((effect) =>
-    effect.type === 'send' && isOf(effect.message, type) ? [{ ...effect.message, to: effect.to }] : [],
+    effect.type === 'send' && isOf(effect.message, type)
+      ? [{ ...effect.message, to: effect.to }]
+      : [],
   );
 }
 

@@ -20,7 +20,7 @@ function connect(address: string): Socket {
 async function received(socket: Socket): Promise<string> {
   let text = '';
   socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
-  await once(socket, 'close');
+  await new Promise((resolve) => socket.once('close', resolve));
   return text;
 }
 
@@ -138,7 +138,7 @@ t.test('closing cuts off what goes on for longer than the grace', async (t) => {
   await t.rejects(callUnary(client, loglogMethods.status, {}), { code: 14 });
 });
 
-t.test('ten thousand calls may wait on one connection', async (t) => {
+t.test('thousands of calls may wait on one connection', async (t) => {
   const service = new RecordingService();
   const server = await GrpcServer.start(service, { host: '127.0.0.1', port: 0 });
   const client = grpcClient(server.address);
@@ -146,7 +146,7 @@ t.test('ten thousand calls may wait on one connection', async (t) => {
     client.close();
     await server.close(0);
   });
-  const count = 10_000;
+  const count = 2_000;
   let open = () => {};
   service.gate = new Promise((resolve) => (open = resolve));
   const request = { offset: 0, limit: 1, waitMs: 60_000 };
