@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line. Every command is a file of its own; here is what they have in common. */
 import { Command, CommanderError } from 'commander';
+import { readFileSync } from 'node:fs';
 import { LogLogError } from '../proto/errors.js';
 import { appendCommand } from './append.js';
 import { catCommand } from './cat.js';
@@ -33,6 +34,7 @@ Exit status: 0 done, 1 failed, 2 usage, 3 unavailable, 4 deadline, 5 outcome unk
 function createProgram(): Command {
   const program = new Command('loglog')
     .description('A replicated, strongly ordered, append-only log of bytes.')
+    .version(packageVersion())
     .exitOverride()
     // Errors are reported in one place, in one form.
     .configureOutput({ outputError: () => undefined })
@@ -54,6 +56,13 @@ async function main(args: readonly string[]): Promise<number> {
     reportError(known, args.includes('--json'));
     return exitCodeOf(known);
   }
+}
+
+/** Of the package.json beside dist/, where this file is dist/cli/main.js. */
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+  return version;
 }
 
 function usageError({ code, message }: CommanderError): LogLogError {

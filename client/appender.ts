@@ -44,7 +44,7 @@ export class Appender {
 
   /** Resolves when every append so far has its answer. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#pending].map(({ durable }) => durable.promise));
+    await Promise.allSettled([...this.#pending].map(({ durable }) => durable));
   }
 
   end(error: LogLogError): void {
@@ -60,7 +60,7 @@ export class Appender {
     this.#pending.add(submission);
     submission.onSettled(() => this.#pending.delete(submission));
     this.#producer.submit(submission, signal);
-    return submission.durable.promise;
+    return submission.durable;
   }
 }
 

@@ -2,6 +2,7 @@ import type { LogLogError, Outcome } from '../proto/errors.js';
 import { withOutcome } from '../proto/errors.js';
 import { entryLengthBytes } from '../proto/limits.js';
 import { checkEntries } from './arguments.js';
+import type { Deferred } from './deferred.js';
 import { deferred } from './deferred.js';
 
 /** Where entries lie that were handed in together. */
@@ -27,18 +28,27 @@ export interface Terms {
  */
 export type Stage = 'waiting' | 'collected' | 'sent' | 'settled';
 
-/** Entries of one call: all of them become durable together, or none. */
+type Result =
+  | { readonly type: 'appended'; readonly offset: number; readonly end: number }
+  | { readonly type: 'failed'; readonly error: LogLogError };
+
+type SettledHandler = (submission: Submission, error?: LogLogError) => void;
+
+/**
+ * Entries of one call: all of them become durable together, or none. There may be a great many,
+ * so that promises are made only for those who ask.
+ */
 export class Submission {
   readonly terms: Terms;
   /** Taken in the body of a batch. */
   readonly bytes: number;
-  /** Resolves when the entries have been copied. */
-  readonly taken = deferred<void>();
-  readonly durable = deferred<Appended>();
   readonly #entryBytes: readonly number[];
   #entries: readonly Uint8Array[];
   #stage: Stage = 'waiting';
-  readonly #onSettled: ((error?: LogLogError) => void)[] = [];
+  #result: Result | undefined;
+  #taken: Deferred<void> | undefined;
+  #durable: Deferred<Appended> | undefined;
+  #onSettled: SettledHandler[] | undefined;
 
   /** Throws what makes the entries impossible to append. */
   constructor(entries: readonly Uint8Array[], terms: Terms) {
@@ -62,6 +72,22 @@ export class Submission {
     return kind !== 'data' || expect !== undefined || token !== undefined;
   }
 
+  /** Resolves when the entries have been copied. */
+  get taken(): Promise<void> {
+    this.#taken ??= deferred();
+    if (this.#result?.type === 'failed') this.#taken.reject(this.#result.error);
+    else if (this.#stage !== 'waiting') this.#taken.resolve();
+    return this.#taken.promise;
+  }
+
+  get durable(): Promise<Appended> {
+    if (this.#durable === undefined) {
+      this.#durable = deferred();
+      this.#tell();
+    }
+    return this.#durable.promise;
+  }
+
   /** To be copied; they are the caller's again afterwards. */
   takeEntries(): readonly Uint8Array[] {
     const entries = this.#entries;
@@ -75,42 +101,54 @@ export class Submission {
     this.onSettled(() => signal.removeEventListener('abort', run));
   }
 
-  onSettled(run: (error?: LogLogError) => void): void {
+  onSettled(run: SettledHandler): void {
+    this.#onSettled ??= [];
     this.#onSettled.push(run);
   }
 
   noteCollected(): void {
     this.#stage = 'collected';
-    this.taken.resolve();
+    this.#taken?.resolve();
   }
 
   noteSent(): void {
     if (this.#stage === 'collected') this.#stage = 'sent';
   }
 
-  /** `at`: the address of the first entry. */
-  resolve(at: number, end: number): void {
+  /** `offset`: the address of the first entry. */
+  resolve(offset: number, end: number): void {
     if (this.#stage === 'settled') return;
-    let next = at;
-    const offsets = this.#entryBytes.map((bytes) => {
-      const offset = next;
-      next += entryLengthBytes + bytes;
-      return offset;
-    });
-    this.#settle();
-    this.durable.resolve({ offset: at, end, offsets });
+    this.#settle({ type: 'appended', offset, end });
   }
 
   reject(error: LogLogError, outcome: Outcome): void {
     if (this.#stage === 'settled') return;
-    const told = withOutcome(error, outcome);
-    this.#settle(told);
-    this.taken.reject(told);
-    this.durable.reject(told);
+    this.#settle({ type: 'failed', error: withOutcome(error, outcome) });
   }
 
-  #settle(error?: LogLogError): void {
+  #settle(result: Result): void {
+    const error = result.type === 'failed' ? result.error : undefined;
     this.#stage = 'settled';
-    for (const run of this.#onSettled.splice(0)) run(error);
+    this.#result = result;
+    this.#entries = [];
+    for (const run of this.#onSettled ?? []) run(this, error);
+    if (error !== undefined) this.#taken?.reject(error);
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#durable === undefined || this.#result === undefined) return;
+    if (this.#result.type === 'failed') return this.#durable.reject(this.#result.error);
+    const { offset, end } = this.#result;
+    this.#durable.resolve({ offset, end, offsets: this.#offsetsFrom(offset) });
+  }
+
+  #offsetsFrom(offset: number): number[] {
+    let next = offset;
+    return this.#entryBytes.map((bytes) => {
+      const at = next;
+      next += entryLengthBytes + bytes;
+      return at;
+    });
   }
 }

@@ -9,8 +9,10 @@ import type { IntakeLimits } from './intake.js';
 import { Producer } from './producer.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
+import type { Terms } from './submission.js';
 import { Submission } from './submission.js';
 
+const plain: Terms = { kind: 'data' };
 const batchBytesDefault = 256 * 1024;
 const bytesInFlightMaxDefault = 16 * 2 ** 20;
 export const closeTimeoutMsDefault = 5000;
@@ -45,6 +47,10 @@ export class Writer {
   readonly #producer: Producer;
   readonly #entryOptions: CallOptions;
   readonly #pending = new Set<Submission>();
+  readonly #onSettled = (submission: Submission, error?: LogLogError) => {
+    this.#pending.delete(submission);
+    this.#failure ??= error;
+  };
   #failure: LogLogError | undefined;
   #isClosed = false;
   readonly #onEnd: () => void;
@@ -69,20 +75,16 @@ export class Writer {
    */
   async write(data: Bytes, options: { readonly signal?: AbortSignal } = {}): Promise<Ticket> {
     if (this.#isClosed) throw new LogLogError('CLOSED', 'the writer is closed');
-    const entry = toBytes(data);
+    const submission = new Submission([toBytes(data)], plain);
     const callOptions = { ...this.#entryOptions, ...options };
     const isBounded = callOptions.timeoutMs !== undefined || callOptions.signal !== undefined;
-    const submission = new Submission([entry], { kind: 'data' });
     const scope = isBounded ? new Scope(this.#clock, 'a write', callOptions) : undefined;
+    if (scope !== undefined) submission.onSettled(() => scope.end());
+    submission.onSettled(this.#onSettled);
     this.#pending.add(submission);
-    submission.onSettled((error) => {
-      scope?.end();
-      this.#pending.delete(submission);
-      this.#failure ??= error;
-    });
     this.#producer.submit(submission, scope?.signal);
-    await submission.taken.promise;
-    return { durable: submission.durable.promise };
+    if (submission.stage !== 'collected') await submission.taken;
+    return submission;
   }
 
   /**
@@ -90,7 +92,7 @@ export class Writer {
    * failed, with the first failure: what came behind it may be in the log without it.
    */
   async flush(): Promise<void> {
-    await Promise.allSettled([...this.#pending].map(({ durable }) => durable.promise));
+    await Promise.allSettled([...this.#pending].map(({ durable }) => durable));
     if (this.#failure !== undefined) throw this.#failure;
   }
 

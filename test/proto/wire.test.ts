@@ -117,7 +117,10 @@ const uploadReply = fc.oneof(
 
 /** A codec with values that it has to carry. */
 interface Carried {
-  readonly codec: Codec<never>;
+  readonly codec: {
+    readonly encode: (value: never) => Buffer;
+    readonly decode: (bytes: Buffer) => unknown;
+  };
   readonly values: fc.Arbitrary<unknown>;
 }
 const carried = <Value>(codec: Codec<Value>, values: fc.Arbitrary<Value>): Carried => ({
