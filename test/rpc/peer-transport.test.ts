@@ -1,124 +1,19 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import t from 'tap';
 import { WebSocket } from 'ws';
-import { systemClock, systemRandom } from '../../proto/system.js';
 import { quiet } from '../../server/logger.js';
-import type { PeerHandlers, PeerMessage } from '../../server/peers.js';
+import type { PeerMessage } from '../../server/peers.js';
 import { encodePeerHello, encodePeerMessage } from '../../server/rpc/peer-codec.js';
-import type { WebSocketPeersOptions } from '../../server/rpc/peer-options.js';
 import { WebSocketPeers } from '../../server/rpc/peer-transport.js';
 import { until } from './grpc-fixture.js';
-
-const loopback = { host: '127.0.0.1', port: 0 };
-const clusterId = 'cluster-1';
-
-/** Keeps what a node hears, and the links that are up. */
-class RecordedNode implements PeerHandlers {
-  readonly received: { readonly from: string; readonly message: PeerMessage }[] = [];
-  readonly linkChanges: string[] = [];
-  readonly up = new Set<string>();
-  readonly addresses = new Map<string, string>();
-  calls = 0;
-
-  onMessage(from: string, message: PeerMessage): void {
-    this.calls += 1;
-    this.received.push({ from, message });
-  }
-
-  onLink(peer: string, up: boolean): void {
-    this.calls += 1;
-    this.linkChanges.push(`${peer} ${up ? 'up' : 'down'}`);
-    if (up) this.up.add(peer);
-    else this.up.delete(peer);
-  }
-
-  onAddress(peer: string, clientAddress: string): void {
-    this.calls += 1;
-    this.addresses.set(peer, clientAddress);
-  }
-}
-
-function options(
-  nodeId: string,
-  peers: Iterable<readonly [string, string]>,
-  changes: Partial<WebSocketPeersOptions> = {},
-): WebSocketPeersOptions {
-  return {
-    clusterId,
-    nodeId,
-    incarnation: 1,
-    clientAddress: () => `clients-of-${nodeId}:1`,
-    listen: loopback,
-    peers: new Map(peers),
-    clock: systemClock,
-    random: systemRandom,
-    logger: quiet,
-    inflightBytesMax: 2 ** 20,
-    messageBytesMax: 2 ** 24,
-    ...changes,
-  };
-}
-
-interface Started {
-  readonly id: string;
-  readonly transport: WebSocketPeers;
-  readonly node: RecordedNode;
-}
-
-interface Teardown {
-  teardown(run: () => void | Promise<void>): void;
-}
-
-/** Ports that were free a moment ago, as every node must know the others' before it listens. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(loopback));
-  return Promise.all(
-    servers.map(async (server) => {
-      await once(server, 'listening');
-      const { port } = server.address() as { port: number };
-      server.close();
-      await once(server, 'close');
-      return port;
-    }),
-  );
-}
-
-async function startOne(t: Teardown, startOptions: WebSocketPeersOptions): Promise<Started> {
-  const transport = await WebSocketPeers.listen(startOptions);
-  t.teardown(() => transport.close());
-  const node = new RecordedNode();
-  transport.start(node);
-  return { id: startOptions.nodeId, transport, node };
-}
-
-async function startAll(
-  t: Teardown,
-  ids: readonly string[],
-  changes: (id: string) => Partial<WebSocketPeersOptions> = () => ({}),
-): Promise<Started[]> {
-  const ports = await freePorts(ids.length);
-  const addresses = ids.map((id, index) => [id, `127.0.0.1:${ports[index]}`] as const);
-  return Promise.all(
-    ids.map((id, index) =>
-      startOne(
-        t,
-        options(
-          id,
-          addresses.filter(([other]) => other !== id),
-          { listen: { host: '127.0.0.1', port: ports[index] as number }, ...changes(id) },
-        ),
-      ),
-    ),
-  );
-}
-
-async function startPair(t: Teardown, changes?: (id: string) => Partial<WebSocketPeersOptions>) {
-  const [a, b] = await startAll(t, ['a', 'b'], changes);
-  if (a === undefined || b === undefined) throw new Error('two nodes were started');
-  await until(() => a.node.up.has('b') && b.node.up.has('a'));
-  return { a, b };
-}
+import {
+  clusterId,
+  connectTo,
+  options,
+  startAll,
+  startPair,
+  startProxied,
+} from './peer-fixture.js';
 
 const heartbeat = (round: number): PeerMessage => ({
   type: 'heartbeat',
@@ -134,60 +29,13 @@ const bodies = (length: number): PeerMessage => ({
   items: [{ type: 'inline', headerBytes: Buffer.alloc(96), body: Buffer.alloc(length, 7) }],
 });
 
-/** A proxy in front of an address, whose connections a test can cut or let hang. */
-class Proxy {
-  readonly #server: Server;
-  readonly #target: () => number;
-  readonly #sockets = new Set<Socket>();
-
-  constructor(target: () => number) {
-    this.#target = target;
-    this.#server = createServer((incoming) => {
-      const outgoing = connect(this.#target(), '127.0.0.1');
-      for (const socket of [incoming, outgoing]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => {}).on('close', () => this.#sockets.delete(socket));
-      }
-      incoming.pipe(outgoing).pipe(incoming);
-      incoming.on('close', () => outgoing.destroy());
-      outgoing.on('close', () => incoming.destroy());
-    });
-  }
-
-  async listen(): Promise<string> {
-    this.#server.listen(loopback);
-    await once(this.#server, 'listening');
-    return `127.0.0.1:${(this.#server.address() as { port: number }).port}`;
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  /** Passes nothing on any more, and closes nothing. */
-  hang(): void {
-    for (const socket of this.#sockets) socket.unpipe().pause();
-  }
-
-  close(): void {
-    this.cut();
-    this.#server.close();
-  }
-}
-
-/** Two nodes, where `b` reaches `a` through a proxy: what `a` sends goes through it. */
-async function startProxied(t: Teardown) {
-  const [portA, portB] = await freePorts(2);
-  const proxy = new Proxy(() => portA as number);
-  t.teardown(() => proxy.close());
-  const proxied = await proxy.listen();
-  const listenA = { host: '127.0.0.1', port: portA as number };
-  const listenB = { host: '127.0.0.1', port: portB as number };
-  const a = await startOne(t, options('a', [['b', `127.0.0.1:${portB}`]], { listen: listenA }));
-  const b = await startOne(t, options('b', [['a', proxied]], { listen: listenB }));
-  await until(() => a.node.up.has('b') && b.node.up.has('a'));
-  return { proxy, a, b };
-}
+const hello = {
+  protocolVersion: 1,
+  clusterId,
+  nodeId: 'b',
+  incarnation: 1,
+  clientAddress: '',
+};
 
 t.test('three nodes hear each other, in order, and learn where clients are served', async (t) => {
   const nodes = await startAll(t, ['a', 'b', 'c']);
@@ -289,37 +137,36 @@ t.test('a node of another cluster is refused, and logged once', async (t) => {
 });
 
 t.test('another node at the address of a peer is refused by both', async (t) => {
-  const [portA, portX] = await freePorts(2);
-  const listenA = { host: '127.0.0.1', port: portA as number };
-  const listenX = { host: '127.0.0.1', port: portX as number };
   const reasons: string[] = [];
   const logger = {
     ...quiet,
     warn: (fields: object) => void reasons.push(JSON.stringify(fields)),
   };
-  const a = await startOne(
+  // Node x listens where a expects b; x itself knows a.
+  const peersOfA = new Map<string, string>();
+  const [a, x] = await startAll(
     t,
-    options('a', [['b', `127.0.0.1:${portX}`]], { listen: listenA, logger }),
-  );
-  const x = await startOne(
-    t,
-    options('x', [['a', `127.0.0.1:${portA}`]], { listen: listenX, logger }),
+    ['a', 'x'],
+    (id) => ({ logger, ...(id === 'a' && { peers: peersOfA }) }),
+    (_from, to, address) => {
+      if (to === 'x') peersOfA.set('b', address);
+      return address;
+    },
   );
   await until(() => reasons.some((reason) => reason.includes('node x is not of this cluster')));
   await until(() => reasons.some((reason) => reason.includes('node x answers at that address')));
-  t.strictSame([...a.node.up], []);
-  t.strictSame(a.node.received, []);
-  t.strictSame(x.node.received, []);
+  t.strictSame([...(a?.node.up ?? [])], []);
+  t.strictSame([a?.node.received, x?.node.received], [[], []]);
 });
 
 t.test('a second connection of a node takes the place of the first', async (t) => {
-  const [port] = await freePorts(1);
-  const b = [['b', `127.0.0.1:${port}`]] as const;
-  const { transport, node } = await startOne(t, options('a', b));
+  const peers = new Map([['b', '127.0.0.1:1']]);
+  const [a] = await startAll(t, ['a'], () => ({ peers }));
+  if (a === undefined) throw new Error('one node was started');
   const dial = async () => {
-    const websocket = new WebSocket(`ws://${transport.address}`);
+    const websocket = new WebSocket(`ws://${a.transport.address}`);
     await once(websocket, 'open');
-    websocket.send(encodePeerHello({ ...hello, nodeId: 'b' }));
+    websocket.send(encodePeerHello(hello));
     await once(websocket, 'message');
     return websocket;
   };
@@ -328,19 +175,11 @@ t.test('a second connection of a node takes the place of the first', async (t) =
   const second = await dial();
   await firstClosed;
   const message = once(second, 'message');
-  transport.send('b', heartbeat(5));
+  a.transport.send('b', heartbeat(5));
   const [received] = await message;
   t.ok(encodePeerMessage(heartbeat(5)).equals(received as Buffer));
-  t.strictSame(node.linkChanges, ['b up', 'b down', 'b up']);
+  t.strictSame(a.node.linkChanges, ['b up', 'b down', 'b up']);
 });
-
-const hello = {
-  protocolVersion: 1,
-  clusterId,
-  nodeId: 'b',
-  incarnation: 1,
-  clientAddress: '',
-};
 
 t.test('what is no hello is refused with a reason', async (t) => {
   const { a } = await startPair(t);
@@ -364,12 +203,11 @@ t.test('what is no hello is refused with a reason', async (t) => {
 
 t.test('garbage on the port harms nobody', async (t) => {
   const { a, b } = await startPair(t);
-  const { port } = new URL(`ws://${a.transport.address}`);
   for (const bytes of [
     Buffer.alloc(100_000, 0xff),
     Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
   ]) {
-    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    const socket = connectTo(a.transport.address).on('error', () => {});
     const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.on('data', () => {}).write(bytes);
     await closed;
@@ -391,19 +229,19 @@ t.test('garbage on the port harms nobody', async (t) => {
 t.test('an address in use, or one that is none, is named', async (t) => {
   const { a } = await startPair(t);
   const port = Number(a.transport.address.split(':')[1]);
-  const taken = options('c', [], { listen: { host: '127.0.0.1', port } });
+  const taken = options('c', { listen: { host: '127.0.0.1', port } });
   await t.rejects(WebSocketPeers.listen(taken), {
     code: 'ADDRESS_IN_USE',
     message: new RegExp(a.transport.address),
   });
-  const nowhere = options('c', [['d', 'not an address']]);
+  const nowhere = options('c', { peers: new Map([['d', 'not an address']]) });
   await t.rejects(WebSocketPeers.listen(nowhere), { code: 'CONFIG_INVALID', message: /node d/ });
 });
 
 t.test('closing leaves nothing open and calls no handler', async (t) => {
   const { a, b } = await startPair(t);
   const callsBefore = a.node.calls;
-  const idle = connect(Number(new URL(`ws://${a.transport.address}`).port), '127.0.0.1');
+  const idle = connectTo(a.transport.address);
   const idleClosed = once(idle, 'close');
   await once(idle, 'connect');
   await a.transport.close();
