@@ -58,7 +58,7 @@ async function begin(disk: Disk, settings: NodeSettings): Promise<Directory> {
 
 async function checkEmpty(disk: Disk, directory: string): Promise<void> {
   const strangers = (await disk.list(directory)).filter(
-    (name) => !beginnings.has(name) && !name.endsWith('.tmp'),
+    (name) => !beginnings.has(name) && !name.endsWith('.unfinished'),
   );
   const segments = await disk.list(join(directory, 'log'));
   const first = strangers[0] ?? segments[0];

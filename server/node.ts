@@ -147,17 +147,15 @@ async function listenToPeers(
   });
 }
 
-/** In the opposite order; the first failure is told once everything has been tried. */
+/** The last first; all of them, whatever fails. */
 async function closeAll(open: readonly Closable[]): Promise<void> {
-  let failure: unknown;
-  for (const one of open.toReversed()) {
-    try {
-      await one.close();
-    } catch (error) {
-      failure ??= error;
-    }
+  const last = open.at(-1);
+  if (last === undefined) return;
+  try {
+    await last.close();
+  } finally {
+    await closeAll(open.slice(0, -1));
   }
-  if (failure !== undefined) throw failure;
 }
 
 function packageVersion(): string {

@@ -49,7 +49,7 @@ export type AppendResult =
 interface Waiting {
   readonly end: number;
   readonly append: Append;
-  then(): void;
+  readonly answer: () => void;
 }
 
 export class Orderer {
@@ -157,7 +157,7 @@ export class Orderer {
       if (end > offset) break;
       count += 1;
     }
-    for (const waiting of this.#waiting.splice(0, count)) waiting.then();
+    for (const waiting of this.#waiting.splice(0, count)) waiting.answer();
     if (!this.hasRoom) return;
     const calls = [...this.#onRoom];
     this.#onRoom.clear();
@@ -220,9 +220,9 @@ export class Orderer {
   }
 
   #whenCommitted(append: Append, offset: number, end: number): void {
-    const then = () => append.done({ type: 'committed', offset, end });
-    if (end <= this.#store.committed.endOffset) then();
-    else this.#wait(append, then);
+    const answer = () => append.done({ type: 'committed', offset, end });
+    if (end <= this.#store.committed.endOffset) answer();
+    else this.#wait(append, answer);
   }
 
   /** Refuses once everything that the decision saw is committed, by a leader that still is one. */
@@ -232,10 +232,10 @@ export class Orderer {
     this.#confirming += 1;
     void this.#confirmed(term).then((confirmed) => {
       this.#confirming -= 1;
-      const then = () => refuse(append, error);
+      const answer = () => refuse(append, error);
       if (!confirmed) refuse(append, this.#notLeader('none'));
-      else if (decidedAt <= this.#store.committed.endOffset) then();
-      else this.#wait(append, then);
+      else if (decidedAt <= this.#store.committed.endOffset) answer();
+      else this.#wait(append, answer);
     });
   }
 
@@ -249,8 +249,8 @@ export class Orderer {
   }
 
   /** Behind everything that is ordered, so that the waiting stay ascending. */
-  #wait(append: Append, then: () => void): void {
-    this.#waiting.push({ end: this.#store.tip.endOffset, append, then });
+  #wait(append: Append, answer: () => void): void {
+    this.#waiting.push({ end: this.#store.tip.endOffset, append, answer });
   }
 
   #notLeader(outcome: 'none' | 'unknown'): LogLogError {

@@ -38,7 +38,7 @@ export interface ReplicaHandlers {
   onTruncated(offset: number): void;
   /** Before every event: what the leader has ordered goes to the log and to the core. */
   beforeEvent(): void;
-  onFailed(error: unknown): void;
+  readonly onFailed: (error: unknown) => void;
   send(to: NodeId, message: PeerMessage): void;
 }
 
@@ -48,8 +48,8 @@ interface Queued {
 }
 
 interface Question {
-  resolve(offset: number): void;
-  reject(error: LogLogError): void;
+  readonly resolve: (offset: number) => void;
+  readonly reject: (error: LogLogError) => void;
 }
 
 export class Replica {

@@ -52,7 +52,7 @@ export interface ServiceParts {
   readonly pool: StagingPool;
   readonly readers: Readers;
   /** Something was staged: a reference may wait for it. */
-  onStaged(): void;
+  readonly onStaged: () => void;
 }
 
 export class Service implements LogLogService {

@@ -24,7 +24,7 @@ export interface SessionParts {
   readonly orderer: Orderer;
   readonly pool: StagingPool;
   /** Something was staged: a reference may wait for it. */
-  onStaged(): void;
+  readonly onStaged: () => void;
   /** Whether a batch has been ordered, as far as this node's log goes. */
   isPast(producer: ProducerId, epoch: number, sequence: number): boolean;
   onClose(session: Session): void;

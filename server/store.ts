@@ -31,7 +31,7 @@ export interface StoreOptions {
 export interface StoreHandlers {
   onDurable(offset: number, generation: number): void;
   /** Nothing will be written any more. */
-  onFailed(error: LogLogError): void;
+  readonly onFailed: (error: LogLogError) => void;
   /** The disk is full (a reason), or has room again (null). */
   onStalled(reason: string | null): void;
 }

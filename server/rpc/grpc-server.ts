@@ -20,15 +20,15 @@ import { TailCall } from './tail-call.js';
 import { unaryCall } from './unary-call.js';
 import { UploadCall } from './upload-call.js';
 
-export const connectionsMax = 4096;
+const connectionsMax = 4096;
 /** A reader that waits at the end of the log holds one. */
 export const streamsPerConnectionMax = 16_384;
 /** A batch or page of the largest size, with what the message around it adds. */
-export const grpcMessageBytesMax = batchBytesMax + 2 ** 20;
+const messageBytesMax = batchBytesMax + 2 ** 20;
 
 const grpcOptions = {
-  'grpc.max_receive_message_length': grpcMessageBytesMax,
-  'grpc.max_send_message_length': grpcMessageBytesMax,
+  'grpc.max_receive_message_length': messageBytesMax,
+  'grpc.max_send_message_length': messageBytesMax,
   'grpc.max_concurrent_streams': streamsPerConnectionMax,
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 15_000,

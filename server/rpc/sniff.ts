@@ -18,7 +18,7 @@ const http1Methods = [
 ];
 
 /** How long a connection may take to say what it is. */
-const sniffMsMax = 10_000;
+const sniffMsMax = 5_000;
 /** How long the answer to an HTTP/1 request may take to get through. */
 const answerMsMax = 1_000;
 

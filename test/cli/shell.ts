@@ -1,6 +1,7 @@
 /** The command line pointed at one cluster. */
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { CommandResult } from './command.js';
-import { linesOf, runCommand } from './command.js';
+import { linesOf, runCommand, startCommand } from './command.js';
 
 type Input = string | Buffer;
 
@@ -15,6 +16,10 @@ export class Shell {
 
   constructor(cluster: readonly string[]) {
     this.#cluster = cluster;
+  }
+
+  start(args: readonly string[]): ChildProcessWithoutNullStreams {
+    return startCommand(args, { cluster: this.#cluster });
   }
 
   /** Throws unless the command is done. */

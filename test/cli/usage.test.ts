@@ -33,10 +33,10 @@ for (const [what, args] of wrong) {
 t.test('help and version exit with 0', async (t) => {
   const help = await runCommand(['--help']);
   t.equal(help.status, 0);
-  for (const name of 'dev serve append tail cat end status transfer verify'.split(' ')) {
-    t.match(help.stdout.toString(), new RegExp(`^  ${name} `, 'm'));
-    t.equal((await runCommand([name, '--help'])).status, 0, name);
-  }
+  const names = 'dev serve append tail cat end status transfer verify'.split(' ');
+  for (const name of names) t.match(help.stdout.toString(), new RegExp(`^  ${name} `, 'm'));
+  const helps = await Promise.all(names.map((name) => runCommand([name, '--help'])));
+  t.ok(helps.every(({ status }) => status === 0));
   t.match(linesOf(await runCommand(['--version'])), [/^\d+\.\d+\.\d+/]);
 });
 

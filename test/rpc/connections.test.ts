@@ -66,6 +66,13 @@ t.test('garbage closes its own connection and nothing else', async (t) => {
   t.strictSame(await callUnary(client, loglogMethods.status, {}), status);
 });
 
+t.test('a connection that never says what it speaks is closed', async (t) => {
+  const { server } = await serve(t);
+  const socket = connect(server.address);
+  socket.write('PRI * HTTP/2.0');
+  t.equal(await received(socket), '');
+});
+
 t.test('an HTTP/2 preface that comes in pieces is put together again', async (t) => {
   const { server } = await serve(t);
   const backend = server.address;
