@@ -188,9 +188,12 @@ export class Assembler {
     if (first === undefined || this.#timer !== null) return;
     const delayMs = Math.max(0, first.requestAtMs - this.#clock.monotonicMs());
     this.#timer = this.#clock.after(delayMs, () => {
-      this.#timer = null;
-      this.#request();
-      this.#wake();
+      // Whoever was held up himself finds the body among what has arrived meanwhile.
+      this.#clock.soon(() => {
+        this.#timer = null;
+        this.#request();
+        this.#wake();
+      });
     });
   }
 

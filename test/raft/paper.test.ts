@@ -151,6 +151,22 @@ t.test('5.2: without a majority nobody leads', async (t) => {
   t.match(network.core('a'), { role: 'candidate', term: 0 });
 });
 
+t.test('5.2: half of the voters are no majority, neither to lead nor to commit', async (t) => {
+  const network = new Network({ voters: ['a', 'b', 'c', 'd'] });
+  network.cut('a', 'c');
+  network.cut('a', 'd');
+  network.tick('a', 100);
+  network.run();
+  t.equal(network.core('a').role, 'candidate');
+  network.heal();
+  network.elect('a');
+  network.isolate('c');
+  network.isolate('d');
+  network.propose('a', [10]);
+  network.run();
+  t.match(network.core('a'), { commitOffset: 5, endOffset: 15 });
+});
+
 t.test('5.2: votes of learners and repeated votes are not counted', async (t) => {
   const network = new Network({ voters: ['a', 'b', 'c', 'd', 'e'], learners: ['x'] });
   network.tick('a', 20);
