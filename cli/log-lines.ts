@@ -24,7 +24,7 @@ export function readable(json: string): string {
   const record = JSON.parse(json) as Record<string, unknown>;
   const fields = Object.entries(record)
     .filter(([name]) => !shownElsewhere.has(name))
-    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+    .map(([name, value]) => `${name}=${shown(value)}`);
   const time = String(record['time']).slice(11, 23);
   const level = String(record['level']);
   const coloured = level === 'error' || level === 'warn';
@@ -33,4 +33,11 @@ export function readable(json: string): string {
     : level;
   const parts = [time, shownLevel, String(record['node']), String(record['msg']), ...fields];
   return `${parts.join(' ')}\n`;
+}
+
+/** Of an error its message; its stack is in the JSON. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const isError = typeof value === 'object' && value !== null && 'message' in value;
+  return isError ? String(value.message) : JSON.stringify(value);
 }

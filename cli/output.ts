@@ -1,6 +1,7 @@
 /** What a command says: results to stdout, errors to stderr, colours only to a terminal. */
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
+import type { ErrorExtras } from '../proto/errors.js';
 import { LogLogError } from '../proto/errors.js';
 
 /** Gathered before it is written, so that a small entry costs no system call of its own. */
@@ -59,10 +60,25 @@ export class Output {
 }
 
 /** What a caller of --json is told of an error; names are stable. */
-export function describeError(error: unknown): Record<string, unknown> {
+export interface ErrorDescription extends ErrorExtras {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+export function describeError(error: unknown): ErrorDescription {
   if (error instanceof LogLogError) {
     const { code, message, retryable, outcome, leader, firstOffset, end, limit } = error;
-    return { code, message, retryable, outcome, leader, firstOffset, end, limit };
+    return {
+      code,
+      message,
+      retryable,
+      outcome,
+      ...(leader !== undefined && { leader }),
+      ...(firstOffset !== undefined && { firstOffset }),
+      ...(end !== undefined && { end }),
+      ...(limit !== undefined && { limit }),
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: codeOf(error), message, retryable: false, outcome: 'none' };
@@ -73,7 +89,7 @@ export function reportError(error: unknown, json: boolean): void {
   const description = describeError(error);
   const text = json
     ? JSON.stringify({ error: description })
-    : `${colour(process.stderr, 'red', 'error:')} ${description['code']} ${description['message']}`;
+    : `${colour(process.stderr, 'red', 'error:')} ${description.code} ${description.message}`;
   process.stderr.write(`${text}\n`);
 }
 

@@ -55,7 +55,8 @@ async function show(client: Client, output: Output): Promise<void> {
     from ??= offset;
   }
   for await (const { offset, time, data } of client.read({ from: from ?? 0 })) {
-    await output.line(`read at offset ${offset}, appended ${time.toISOString()}: '${data}'`);
+    const text = data.toString();
+    await output.line(`read at offset ${offset}, appended ${time.toISOString()}: '${text}'`);
   }
 }
 

@@ -151,7 +151,8 @@ export class Engine {
     }
     this.#end(new LogLogError('SHUTTING_DOWN', 'the node is shutting down'));
     this.#state = 'stopped';
-    if (!failed) await this.#store.close();
+    if (failed) await this.#store.log.close();
+    else await this.#store.close();
   }
 
   durable(offset: number, generation: number): void {

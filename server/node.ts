@@ -73,7 +73,10 @@ export class ServerNode {
     this.service = parts.engine.service;
     this.failed = parts.engine.failed;
     this.#open = parts.open;
-    void this.failed.then(() => this.stop());
+    const { logger } = parts.settings;
+    this.failed
+      .then(() => this.stop())
+      .catch((error: unknown) => logger.error({ err: error }, 'not everything could be closed'));
   }
 
   status(): Promise<NodeStatus> {
