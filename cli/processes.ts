@@ -94,10 +94,6 @@ export class NodeProcess {
     });
   }
 
-  get running(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
   /** Resolves once the node serves clients. Throws if it ends instead; stderr has said why. */
   async serving(): Promise<void> {
     const early = await Promise.race([this.#serving, this.ended]);

@@ -18,7 +18,7 @@ import { scanChunkBytes } from './segment-window.js';
 const batchMagic = Buffer.from('LLog', 'latin1');
 const headerChecksumAt = headerBytes - 4;
 
-/** Up to this many bytes of a batch can equal the pattern by chance: they need another witness. */
+/** Up to this many bytes of a batch can equal the pattern by chance: they need a proof. */
 const chanceBytesMax = 2;
 
 /** Whether the damage at `offset` of the last segment is the end of a write that was cut short. */
