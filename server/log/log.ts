@@ -11,7 +11,7 @@ import type { Disk } from './disk.js';
 import { DiskError } from './disk.js';
 import { PageReader } from './page-reader.js';
 import type { Page } from './recent.js';
-import { Recent } from './recent.js';
+import { emptyPage, Recent } from './recent.js';
 import type { Recovered } from './recovery.js';
 import { recover } from './recovery.js';
 import { Room } from './room.js';
@@ -41,8 +41,6 @@ export interface LogHandlers {
   /** The disk is full and writing waits for room (the reason), or goes on (null). */
   onStalled(reason: string | null): void;
 }
-
-const nothing = Buffer.alloc(0);
 
 export class Log {
   readonly #handlers: LogHandlers;
@@ -174,10 +172,11 @@ export class Log {
   }
 
   /**
-   * Whole batches from the one that holds the byte at `offset` on, none of them behind `below` (the
-   * end of a batch): at least one, and no more than `limit` bytes if there are several. A page may
-   * be shorter than that. It is empty only where `offset` is `below`. What comes from disk is
-   * verified: throws DATA_CORRUPT, OFFSET_TRIMMED, OFFSET_BEYOND_END or DISK_FAILED.
+   * Whole batches from the one that holds the byte at `offset` on, none of them ending behind
+   * `below`: at least one, and no more than `limit` bytes if there are several; a page may be
+   * shorter than that. It is empty only if not even the first ends at or in front of `below`. What
+   * comes from disk is verified. Throws DATA_CORRUPT, OFFSET_TRIMMED, OFFSET_BEYOND_END or
+   * DISK_FAILED.
    */
   async read(offset: number, limit: number, below: number): Promise<Page> {
     const recent = this.readRecent(offset, limit, below);
@@ -190,10 +189,11 @@ export class Log {
   readRecent(offset: number, limit: number, below: number): Page | undefined {
     const end = Math.min(below, this.#endOffset);
     this.#checkOffset(offset, end);
-    if (offset === end) return { offset, next: offset, bytes: nothing };
+    if (offset === end) return emptyPage(offset);
     const batches = this.#recent.batchesFrom(offset, limit, end);
-    const [first] = batches ?? [];
-    if (batches === undefined || first === undefined) return undefined;
+    if (batches === undefined) return undefined;
+    const [first] = batches;
+    if (first === undefined) return emptyPage(offset);
     const bytes = Buffer.concat(batches.flatMap(({ headerBytes, body }) => [headerBytes, body]));
     return { offset: first.header.offset, next: first.header.offset + bytes.length, bytes };
   }
@@ -255,9 +255,10 @@ export class Log {
       const i = bases.findLastIndex((baseOffset) => baseOffset <= offset);
       const baseOffset = bases[i];
       assert(baseOffset !== undefined, 'what is durable lies in a segment');
-      const end = Math.min(below, this.#durableOffset, bases[i + 1] ?? Infinity);
+      const endOffset = Math.min(this.#durableOffset, bases[i + 1] ?? Infinity);
       const index = openIndex?.baseOffset === baseOffset ? openIndex : undefined;
-      const page = await this.#reader.read(baseOffset, index, offset, limit, end);
+      const source = { baseOffset, openIndex: index, endOffset };
+      const page = await this.#reader.read(source, offset, limit, below);
       return truncations === this.#truncations ? page : undefined;
     } catch (error) {
       if (truncations !== this.#truncations) return undefined;

@@ -5,6 +5,7 @@ import { headerBytes } from '../../proto/limits.js';
 import type { Disk, DiskFile } from './disk.js';
 import { findBatch } from './find-batch.js';
 import type { Page } from './recent.js';
+import { emptyPage } from './recent.js';
 import { readSealedIndex } from './sealed-index.js';
 import { corrupt, positionOf, segmentName } from './segment.js';
 import type { SegmentIndex } from './segment-index.js';
@@ -20,6 +21,15 @@ export interface PageReaderOptions {
   readonly segmentBytesMax: number;
   /** Files that stay open, and indexes in memory. */
   readonly indexCacheMax: number;
+}
+
+/** A segment as far as it can be read now. */
+export interface PageSource {
+  readonly baseOffset: number;
+  /** Of the segment that is being written; a sealed one's is looked up. */
+  readonly openIndex: SegmentIndex | undefined;
+  /** The end of a batch: what lies behind is not durable, or in the next segment. */
+  readonly endOffset: number;
 }
 
 interface Cached {
@@ -41,24 +51,20 @@ export class PageReader {
   }
 
   /**
-   * Whole batches from the one that holds `offset` on, up to `end`, a batch's end in the same
-   * segment: at least one, and no more than `limit` bytes if there are several. Each is verified:
-   * throws DATA_CORRUPT. `openIndex` is that of the segment unless it is sealed.
+   * Whole batches from the one that holds `offset` on, none of them ending behind `below`: no more
+   * than `limit` bytes if there are several. Each is verified: throws DATA_CORRUPT.
    */
-  read(
-    baseOffset: number,
-    openIndex: SegmentIndex | undefined,
-    offset: number,
-    limit: number,
-    end: number,
-  ): Promise<Page> {
+  read(source: PageSource, offset: number, limit: number, below: number): Promise<Page> {
+    const { baseOffset, endOffset } = source;
     return this.#use(baseOffset, async (file, cached) => {
-      const index = openIndex ?? (await this.#sealedIndex(baseOffset, cached));
-      const length = positionOf(baseOffset, end);
+      const index = source.openIndex ?? (await this.#sealedIndex(baseOffset, cached));
+      const length = positionOf(baseOffset, endOffset);
       const window = new SegmentWindow(file, baseOffset, length, findChunkBytes);
       const first = await findBatch(window, index, offset);
-      const firstBytes = batchEnd(first) - first.offset;
-      const count = Math.max(firstBytes, Math.min(limit, end - first.offset));
+      const firstEnd = batchEnd(first);
+      if (firstEnd > below) return emptyPage(first.offset);
+      const end = Math.min(below, endOffset, Math.max(firstEnd, first.offset + limit));
+      const count = end - first.offset;
       const position = positionOf(baseOffset, first.offset);
       const bytes = await readSegment(file, baseOffset, position, count);
       return wholeBatches(bytes, baseOffset, first.offset, count);

@@ -14,6 +14,12 @@ export interface Page {
   readonly bytes: Buffer;
 }
 
+const nothing = Buffer.alloc(0);
+
+export function emptyPage(offset: number): Page {
+  return { offset, next: offset, bytes: nothing };
+}
+
 /** Dropped batches are cleared out of the array in lots: that costs each of them once. */
 const droppedMax = 1024;
 

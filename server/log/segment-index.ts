@@ -9,7 +9,8 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { assert } from '../../proto/errors.js';
-import type { Disk } from './disk.js';
+import type { Disk, DiskFile } from './disk.js';
+import { DiskError } from './disk.js';
 import { indexName } from './segment.js';
 
 const stepBytes = 64 * 1024;
@@ -96,16 +97,24 @@ export async function loadIndex(
   baseOffset: number,
   endOffset: number,
 ): Promise<SegmentIndex | undefined> {
-  const path = join(directory, indexName(baseOffset));
-  const length = await disk.lengthOf(path);
-  if (length === undefined) return undefined;
-  const file = await disk.open(path, 'read');
+  const file = await openIfThere(disk, join(directory, indexName(baseOffset)));
+  if (file === undefined) return undefined;
   try {
-    const bytes = Buffer.alloc(length);
+    const bytes = Buffer.alloc(await file.length());
     const bytesRead = await file.read(bytes, 0);
     return SegmentIndex.decode(bytes.subarray(0, bytesRead), baseOffset, endOffset);
   } finally {
     await file.close();
+  }
+}
+
+/** A truncation may remove an index at any time beside its readers. */
+async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+  try {
+    return await disk.open(path, 'read');
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -83,10 +83,11 @@ export class SlotFile {
     const path = join(directory, format.fileName);
     const file = await disk.open(path, 'write');
     try {
-      const { counter, value } = await readNewest(file, format, path);
-      const slots = new SlotFile(file, format, counter);
-      await slots.save(value);
-      return { slots, value };
+      const { at, ...newest } = await readNewest(file, format, path);
+      // Never the only whole one: a crash in here may come again and again.
+      const other = (at + 1) % slotCount;
+      await file.write([encodeSlot(format, newest)], other * slotBytes);
+      return { slots: new SlotFile(file, format, newest.counter), value: newest.value };
     } catch (error) {
       await file.close();
       throw error;
@@ -110,14 +111,20 @@ export class SlotFile {
   }
 }
 
-async function readNewest(file: DiskFile, format: SlotFormat, path: string): Promise<Saved> {
+async function readNewest(
+  file: DiskFile,
+  format: SlotFormat,
+  path: string,
+): Promise<Saved & { readonly at: number }> {
   const bytes = Buffer.alloc(slotCount * slotBytes);
   await file.read(bytes, 0);
-  let newest: Saved | undefined;
+  let newest: (Saved & { readonly at: number }) | undefined;
   for (let i = 0; i < slotCount; i += 1) {
     const slot = decodeSlot(format, bytes.subarray(i * slotBytes, (i + 1) * slotBytes), path);
     if (slot.type === 'torn') continue;
-    if (newest === undefined || slot.counter > newest.counter) newest = slot;
+    if (newest === undefined || slot.counter > newest.counter) {
+      newest = { counter: slot.counter, value: slot.value, at: i };
+    }
   }
   if (newest === undefined) {
     throw new LogLogError('DATA_CORRUPT', `${path}: neither of its two copies is whole`);

@@ -40,9 +40,11 @@ export class Batches {
   readonly all: Batch[] = [];
   term = 1;
   readonly #random;
+  readonly #genesis: Place;
 
-  constructor(seed = 1) {
+  constructor(seed = 1, cluster = clusterId) {
     this.#random = seededRandom(seed);
+    this.#genesis = { ...genesis, chain: genesisChain(cluster) };
   }
 
   /** Those that a log holds already. */
@@ -59,12 +61,19 @@ export class Batches {
   }
 
   get endOffset(): number {
-    const last = this.all.at(-1);
-    return last === undefined ? 0 : batchEnd(last.header);
+    return this.place.offset;
+  }
+
+  /** Where the last of them ends. */
+  get place(): Place {
+    const last = this.all.at(-1)?.header;
+    if (last === undefined) return this.#genesis;
+    const { chain, term, timeMs } = last;
+    return { offset: batchEnd(last), chain, term, timeMs };
   }
 
   get chain(): Chain {
-    return this.all.at(-1)?.header.chain ?? genesis.chain;
+    return this.place.chain;
   }
 
   /** The log's bytes up to here. */

@@ -4,14 +4,7 @@ import { batchEnd } from '../../proto/batch.js';
 import { LogLogError } from '../../proto/errors.js';
 import { batchBytesMax } from '../../proto/limits.js';
 import type { DiskFile } from '../../server/log/disk.js';
-import {
-  Batches,
-  bytesOf,
-  directory,
-  openLog,
-  readAll,
-  smallSegments,
-} from './log-fixture.js';
+import { Batches, bytesOf, directory, openLog, readAll, smallSegments } from './log-fixture.js';
 import { MemoryDisk } from './memory-disk.js';
 
 class CountingDisk extends MemoryDisk {
@@ -192,28 +185,34 @@ t.test('the largest batch has a segment of its own', async (t) => {
   await again.log.close();
 });
 
-t.test('five hundred segments are opened by their names alone and read with few files', async (t) => {
-  const disk = new CountingDisk();
-  const batches = new Batches();
-  const { log, told } = await openLog(disk, { segmentBytesMax: 512 });
-  log.append(batches.many(1000, 400));
-  await told.durableUpTo(batches.endOffset);
-  await log.close();
-  t.ok((await disk.list(`${directory}/log`)).length > 1000, 'with their indexes');
-  t.equal(disk.filesOpen, 0, 'nothing stays open');
+t.test(
+  'five hundred segments are opened by their names alone and read with few files',
+  async (t) => {
+    const disk = new CountingDisk();
+    const batches = new Batches();
+    const { log, told } = await openLog(disk, { segmentBytesMax: 512 });
+    log.append(batches.many(1000, 400));
+    await told.durableUpTo(batches.endOffset);
+    await log.close();
+    t.ok((await disk.list(`${directory}/log`)).length > 1000, 'with their indexes');
+    t.equal(disk.filesOpen, 0, 'nothing stays open');
 
-  const [last] = batches.all.slice(-1);
-  const { chain, term, timeMs } = batches.all.at(-2)?.header ?? {};
-  if (last === undefined || chain === undefined || term === undefined || timeMs === undefined) {
-    throw new Error('there are batches');
-  }
-  const before = disk.operations;
-  const start = { offset: last.header.offset, chain, term, timeMs };
-  const again = await openLog(disk, { segmentBytesMax: 512 }, start);
-  t.ok(disk.operations - before < 60, `${disk.operations - before} operations`);
-  t.equal(again.told.recovered.length, 1);
-  t.ok((await readAll(again.log)).equals(batches.bytes));
-  t.ok(disk.filesOpenMax <= smallSegments.indexCacheMax + 4, `${disk.filesOpenMax} files open at once`);
-  await again.log.close();
-  t.equal(disk.filesOpen, 0);
-});
+    const [last] = batches.all.slice(-1);
+    const { chain, term, timeMs } = batches.all.at(-2)?.header ?? {};
+    if (last === undefined || chain === undefined || term === undefined || timeMs === undefined) {
+      throw new Error('there are batches');
+    }
+    const before = disk.operations;
+    const start = { offset: last.header.offset, chain, term, timeMs };
+    const again = await openLog(disk, { segmentBytesMax: 512 }, start);
+    t.ok(disk.operations - before < 60, `${disk.operations - before} operations`);
+    t.equal(again.told.recovered.length, 1);
+    t.ok((await readAll(again.log)).equals(batches.bytes));
+    t.ok(
+      disk.filesOpenMax <= smallSegments.indexCacheMax + 4,
+      `${disk.filesOpenMax} files open at once`,
+    );
+    await again.log.close();
+    t.equal(disk.filesOpen, 0);
+  },
+);

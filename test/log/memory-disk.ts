@@ -8,7 +8,7 @@ import { basename, dirname, normalize } from 'node:path';
 import { LogLogError } from '../../proto/errors.js';
 import type { Disk, DiskFile } from '../../server/log/disk.js';
 import { DiskError } from '../../server/log/disk.js';
-import { MemoryFile } from './memory-file.js';
+import { MemoryFile, sectorBytes } from './memory-file.js';
 import { seededRandom } from './seeded-random.js';
 
 type DirectoryChange =
@@ -96,7 +96,7 @@ export class MemoryDisk implements Disk {
     return survivor;
   }
 
-  /** The n-th write from now fails, half done; 1 is the next. */
+  /** The n-th write from now fails, half of its sectors done; 1 is the next. */
   failWrite(nth: number, code: string): void {
     this.#writeFailures.set(this.#writes + nth, code);
   }
@@ -250,7 +250,8 @@ export class MemoryDisk implements Disk {
     this.#writes += 1;
     const code = this.#writeFailures.get(this.#writes);
     if (code !== undefined) {
-      const half = bytes.subarray(0, bytes.length >> 1);
+      const middle = position + (bytes.length >> 1);
+      const half = bytes.subarray(0, Math.max(0, middle - (middle % sectorBytes) - position));
       file.begin({ type: 'write', bytes: half, position })();
       throw failure(code, path);
     }

@@ -1,7 +1,7 @@
 /** The content of one file of a MemoryDisk: as it was written, and as it would survive. */
 import type { RandomSource } from '../../proto/clock.js';
 
-const sectorBytes = 512;
+export const sectorBytes = 512;
 
 type Change =
   | { readonly type: 'write'; readonly bytes: Buffer; readonly position: number }

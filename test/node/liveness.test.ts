@@ -23,6 +23,20 @@ async function sameEverywhere(test: Pick<typeof t, 'equal'>, cluster: TestCluste
   test.equal(hashes.size, 1, 'every node holds the same bytes');
 }
 
+t.test('on a healthy cluster followers write what clients sent them', async (t) => {
+  const cluster = await TestCluster.start(3);
+  t.teardown(() => cluster.close());
+  const client = await cluster.client();
+  for (let i = 1; i <= 1000; i += 1) await client.append(Buffer.alloc(i * 10, i % 256));
+  await cluster.settled();
+  for (const follower of await cluster.followers()) {
+    const { matchedBatches, matchedBytes, inlinedBatches } = await staged(follower);
+    const share = matchedBatches / (matchedBatches + inlinedBatches);
+    t.ok(share >= 0.99, `${follower.id}: ${(100 * share).toFixed(2)} % from staged uploads`);
+    t.ok(matchedBytes > 4_000_000);
+  }
+});
+
 t.test('a follower that clients cannot reach gets every batch inline', async (t) => {
   const cluster = await TestCluster.start(3);
   t.teardown(() => cluster.close());
