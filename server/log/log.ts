@@ -147,7 +147,10 @@ export class Log {
     return this.#endOffset - this.#durableOffset;
   }
 
-  /** Takes batches that follow the end; `onDurable` tells the rest. Throws once writing failed. */
+  /**
+   * Takes batches that follow the end; `onDurable` tells the rest. Throws DISK_FAILED once writing
+   * has failed, and SHUTTING_DOWN once the log is closed.
+   */
   append(batches: readonly Batch[]): void {
     let end = this.#endOffset;
     for (const { header } of batches) {

@@ -60,11 +60,12 @@ export class Writer {
     return this.#open?.index;
   }
 
-  /** Queues batches that follow what is queued. Throws DISK_FAILED where nothing is written. */
+  /** Queues batches that follow what is queued. Throws DISK_FAILED, or SHUTTING_DOWN once closed. */
   append(batches: readonly Batch[]): void {
-    if (this.#state === 'failed' || this.#state === 'closed') {
-      throw new LogLogError('DISK_FAILED', `the log is ${this.#state}: nothing more is written`);
+    if (this.#state === 'failed') {
+      throw new LogLogError('DISK_FAILED', 'writing has failed: the log takes no more');
     }
+    if (this.#state === 'closed') throw new LogLogError('SHUTTING_DOWN', 'the log is closed');
     for (const batch of batches) this.#queue.push(batch);
     this.#run();
   }

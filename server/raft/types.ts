@@ -1,7 +1,7 @@
 /**
  * The vocabulary of the consensus core: everything that goes in (events), everything that comes
  * out (effects), and what nodes say to each other (messages), as plain data. The Raft index is
- * the byte offset (DESIGN: "Raft over offsets"); the core sees batches as marks and never their
+ * the byte offset (docs/ARCHITECTURE.md); the core sees batches as marks and never their
  * bytes.
  */
 

@@ -39,7 +39,7 @@ t.test('one node, every kind of bad upload', async (t) => {
 
   t.test('a body whose framing lies', async (t) => {
     const one = upload('00000000000000a1');
-    const epoch = await one.open(1);
+    const epoch = await one.open(1001);
     const good = dataFrame(epoch, 1, 'text', {});
     one.send({ ...good, entryCount: 2 });
     t.equal((await one.refused(1)).code, 'BAD_FRAMING');
@@ -53,7 +53,7 @@ t.test('one node, every kind of bad upload', async (t) => {
 
   t.test('a gap names the sequence that was expected', async (t) => {
     const one = upload('00000000000000a2');
-    const epoch = await one.open(1);
+    const epoch = await one.open(1001);
     one.send(dataFrame(epoch, 1, 'first', {}));
     await one.acknowledged(1);
     one.send(dataFrame(epoch, 3, 'third', {}));

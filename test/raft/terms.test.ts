@@ -1,4 +1,4 @@
-/** Two term tables are enough to find what two logs share (DESIGN: "Raft over offsets"). */
+/** Two term tables are enough to find what two logs share (docs/ARCHITECTURE.md). */
 import t from 'tap';
 import { draw } from '../../server/raft/random.js';
 import { commonPoint, termBefore, termsBelow } from '../../server/raft/terms.js';
