@@ -1,7 +1,7 @@
 /**
  * One producer: its batches leave for every node at once and are ordered by the leader, each of
- * them exactly once and in order, whoever leads and whatever breaks (DESIGN: "An append, from end
- * to end"). What is not acknowledged is sent again, under the same epoch and sequence.
+ * them exactly once and in order, whoever leads and whatever breaks (docs/ARCHITECTURE.md,
+ * "One append, from end to end"). What is not acknowledged is sent again, under the same epoch and sequence.
  */
 import type { Timer } from '../proto/clock.js';
 import type { LogLogError } from '../proto/errors.js';
