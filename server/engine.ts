@@ -259,8 +259,11 @@ export class Engine {
           this.#replica.step({ type: 'message', from, message });
       }
     } catch (error) {
-      if (!(error instanceof LogLogError) || error.code !== 'INVALID_ARGUMENT') throw error;
-      this.#settings.logger.warn({ from, code: error.code }, error.message);
+      if (error instanceof LogLogError && error.code === 'INVALID_ARGUMENT') {
+        this.#settings.logger.warn({ from, code: error.code }, error.message);
+      } else {
+        this.fail(error);
+      }
     }
   }
 
@@ -289,7 +292,7 @@ export class Engine {
     this.#expiry?.cancel();
     this.#replica.stop();
     this.#assembler.stop();
-    this.#orderer.deposed();
+    this.#orderer.stop();
     this.#readers.stop(error);
     this.service.stop(error);
   }

@@ -96,8 +96,8 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
   open.push({ close: () => lock.release() });
   const directory = await openDirectory(systemDisk, settings);
   open.push(directory.hardState);
-  // Clients are told this address once it is known, which is after the peers have been.
-  let address = settings.advertise ?? `local:${settings.id}`;
+  // Peers pass it on to clients; it is known for sure once the node listens to these.
+  let address = settings.advertise ?? '';
   const peers = await listenToPeers(settings, directory, () => address);
   open.push(peers ?? alone);
   const engine = await Engine.open(settings, directory, {
@@ -119,13 +119,19 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     open.splice(-1, 0, { close: () => server.close(closeGraceMs) });
     address = settings.advertise ?? server.address;
   }
-  engine.start(address);
+  const clientAddress = address === '' ? `local:${settings.id}` : address;
+  engine.start(clientAddress);
   const peerAddress = peers?.address;
   settings.logger.info(
-    { id: settings.id, clusterId: directory.identity.clusterId, address, peerAddress },
+    {
+      id: settings.id,
+      clusterId: directory.identity.clusterId,
+      address: clientAddress,
+      peerAddress,
+    },
     'serving',
   );
-  return new ServerNode({ settings, directory, engine, address, peerAddress, open });
+  return new ServerNode({ settings, directory, engine, address: clientAddress, peerAddress, open });
 }
 
 async function listenToPeers(

@@ -171,6 +171,12 @@ export class Orderer {
     for (const { append } of waiting) refuse(append, this.#notLeader('unknown'));
   }
 
+  /** Nothing is ordered any more, and what is not in the log yet never will be. */
+  stop(): void {
+    this.#unproposed = [];
+    this.deposed();
+  }
+
   #order(append: Append): void {
     const { tip } = this.#store;
     const offset = tip.endOffset;

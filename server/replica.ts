@@ -129,9 +129,13 @@ export class Replica {
   /** The leader's own batches, already part of the store's state. */
   propose(batches: readonly Batch[]): void {
     assert(this.#raft.role === 'leader' && this.#raft.term === this.#ledTerm, 'a leader proposes');
-    this.#store.log.append(batches);
-    const marks = batches.map(({ header }) => markOf(header));
-    this.#carryOutAll(this.#raft.step({ type: 'propose', marks }), []);
+    try {
+      this.#store.log.append(batches);
+      const marks = batches.map(({ header }) => markOf(header));
+      this.#carryOutAll(this.#raft.step({ type: 'propose', marks }), []);
+    } catch (error) {
+      this.#handlers.onFailed(error);
+    }
   }
 
   /** An offset that was committed after this was called. Rejects with NO_LEADER. */

@@ -37,6 +37,14 @@ class Load {
   }
 }
 
+async function threeProcesses(test: Pick<typeof t, 'teardown'>, flags: readonly string[] = []) {
+  const cluster = await ProcessCluster.start(3, flags);
+  test.teardown(() => cluster.close());
+  const client = await connect(cluster.addresses);
+  test.teardown(() => client.close({ timeoutMs: 1000 }));
+  return { cluster, client, leader: await cluster.leader(client) };
+}
+
 async function numbersOn(client: Client, node: string): Promise<Map<number, number>> {
   const numbers = new Map<number, number>();
   let last = -1;
@@ -51,10 +59,7 @@ async function numbersOn(client: Client, node: string): Promise<Map<number, numb
 
 t.test('every acknowledged entry survives the death of all nodes at once', async (t) => {
   const flags = ['--segment-bytes', '1MiB', '--election-timeout', '400ms'];
-  const cluster = await ProcessCluster.start(3, flags);
-  t.teardown(() => cluster.close());
-  const client = await connect(cluster.addresses);
-  t.teardown(() => client.close({ timeoutMs: 1000 }));
+  const { cluster, client } = await threeProcesses(t, flags);
   const load = new Load(client);
   for (let round = 0; round < 3; round += 1) {
     await sleep(1500);
@@ -82,12 +87,7 @@ t.test('every acknowledged entry survives the death of all nodes at once', async
 });
 
 t.test('appends go on within three seconds of the death of the leader', async (t) => {
-  const cluster = await ProcessCluster.start(3);
-  t.teardown(() => cluster.close());
-  const client = await connect(cluster.addresses);
-  t.teardown(() => client.close({ timeoutMs: 1000 }));
-  await client.append('before');
-  const leader = await cluster.leader(client);
+  const { cluster, client, leader } = await threeProcesses(t);
   await cluster.kill([leader]);
   await client.append('after', { timeoutMs: 3000 });
   await cluster.start(leader);
@@ -95,12 +95,7 @@ t.test('appends go on within three seconds of the death of the leader', async (t
 });
 
 t.test('a stopped follower holds nobody up and catches up when it goes on', async (t) => {
-  const cluster = await ProcessCluster.start(3);
-  t.teardown(() => cluster.close());
-  const client = await connect(cluster.addresses);
-  t.teardown(() => client.close({ timeoutMs: 1000 }));
-  await client.append('before');
-  const leader = await cluster.leader(client);
+  const { cluster, client, leader } = await threeProcesses(t);
   const stopped = cluster.ids.find((id) => id !== leader) ?? '';
   cluster.child(stopped).kill('SIGSTOP');
   const writer = client.writer();
@@ -121,12 +116,7 @@ t.test('a stopped follower holds nobody up and catches up when it goes on', asyn
 });
 
 t.test('a stopped leader is replaced, and follows when it goes on', async (t) => {
-  const cluster = await ProcessCluster.start(3);
-  t.teardown(() => cluster.close());
-  const client = await connect(cluster.addresses);
-  t.teardown(() => client.close({ timeoutMs: 1000 }));
-  await client.append('before');
-  const leader = await cluster.leader(client);
+  const { cluster, client, leader } = await threeProcesses(t);
   cluster.child(leader).kill('SIGSTOP');
   await client.append('after', { timeoutMs: 20_000 });
   cluster.child(leader).kill('SIGCONT');
