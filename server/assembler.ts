@@ -11,6 +11,12 @@ import type { Mark, Message, NodeId } from './raft/types.js';
 import { digestMatches } from './uploads/digest.js';
 import type { StagingPool } from './uploads/pool.js';
 
+/**
+ * A timer that is later than this share of the wait tells that the process was held up: its bodies
+ * may lie in the system's buffers, so the wait begins again, once.
+ */
+const heldUpShare = 0.25;
+
 /** Batches that wait for bodies; what comes beyond is dropped, and the leader sends it again. */
 const waitingMax = 65_536;
 
@@ -31,6 +37,8 @@ interface Waiting {
   /** When its body is to be asked for (again). */
   requestAtMs: number;
   requested: boolean;
+  /** It has been waited for again, because this process was held up. */
+  postponed: boolean;
   body: Buffer | null;
 }
 
@@ -128,7 +136,14 @@ export class Assembler {
         throw malformed('batches of an append do not follow each other');
       offset = batchEnd(header);
       const { headerBytes } = item;
-      const common = { header, headerBytes, digestKey, requestAtMs, requested: false };
+      const common = {
+        header,
+        headerBytes,
+        digestKey,
+        requestAtMs,
+        requested: false,
+        postponed: false,
+      };
       return item.type === 'inline'
         ? { ...common, digest: noDigest, body: this.#inlined(header, item.body) }
         : { ...common, digest: item.digest, body: null };
@@ -191,10 +206,22 @@ export class Assembler {
       // Whoever was held up himself finds the body among what has arrived meanwhile.
       this.#clock.soon(() => {
         this.#timer = null;
+        const lateMs = this.#clock.monotonicMs() - first.requestAtMs;
+        if (lateMs > heldUpShare * this.#referenceWaitMs) this.#postpone();
         this.#request();
         this.#wake();
       });
     });
+  }
+
+  #postpone(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const waiting of this.#run?.waiting ?? []) {
+      if (waiting.requestAtMs > nowMs) break;
+      if (waiting.postponed || waiting.requested) continue;
+      waiting.postponed = true;
+      waiting.requestAtMs = nowMs + this.#referenceWaitMs;
+    }
   }
 
   #request(): void {
