@@ -2,7 +2,7 @@
  * How a follower puts batches together: references meet the bodies that clients uploaded, what is
  * missing is fetched from the leader, and the core is told of a batch only once all of it is here.
  */
-import type { Batch, BatchHeader } from '../proto/batch.js';
+import type { Batch, BatchHeader, ProducerId } from '../proto/batch.js';
 import { batchEnd, bodyChecksum, decodeHeader, noProducer } from '../proto/batch.js';
 import type { Clock, Timer } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
@@ -55,6 +55,8 @@ export interface AssemblerHandlers {
   /** An append whose marks all have their batches. */
   deliver(from: NodeId, append: CoreAppend, batches: readonly Batch[]): void;
   send(to: NodeId, message: PeerMessage): void;
+  /** The leader did not give a body: whoever uploads for this producer may have it still. */
+  askProducer(producer: ProducerId, sequence: number): void;
   /** The batch at `offset`, if the log holds one and it is still in memory. */
   recentBatch(offset: number): Batch | undefined;
 }
@@ -109,7 +111,7 @@ export class Assembler {
       const header = headerOf(item);
       const waiting = wanted.get(header.offset);
       if (waiting === undefined || waiting.header.chain !== header.chain) continue;
-      waiting.body = checkedBody(header, item.body);
+      waiting.body = this.#inlined(header, item.body);
     }
     this.#advance(false);
   }
@@ -238,7 +240,9 @@ export class Assembler {
       offsets.push(waiting.header.offset);
       bytes += waiting.header.bodyBytes;
       waiting.requestAtMs = nowMs + requestAgainMs;
-      if (!waiting.requested) this.#pool.countMissing(waiting.header.bodyBytes);
+      const { bodyBytes, producer, sequence } = waiting.header;
+      if (waiting.requested) this.#handlers.askProducer(producer, sequence);
+      else this.#pool.countMissing(bodyBytes);
       waiting.requested = true;
     }
     if (offsets.length > 0) {

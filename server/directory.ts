@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { LogLogError } from '../proto/errors.js';
+import { asLogLogError } from './as-loglog-error.js';
 import type { Disk } from './log/disk.js';
 import { HardState } from './log/hard-state.js';
 import type { Identity } from './log/identity.js';
@@ -19,8 +20,19 @@ export interface Directory {
 /** What an interrupted beginning may have left behind. */
 const beginnings = new Set(['hard-state', 'truncation', 'log', 'lock']);
 
-/** The directory must be locked. Throws DIRECTORY_*, CONFIG_INVALID, DATA_CORRUPT, FORMAT_UNKNOWN. */
+/**
+ * The directory must be locked. Throws DIRECTORY_*, CONFIG_INVALID, DATA_CORRUPT, FORMAT_UNKNOWN,
+ * DISK_FAILED.
+ */
 export async function openDirectory(disk: Disk, settings: NodeSettings): Promise<Directory> {
+  try {
+    return await findOrBegin(disk, settings);
+  } catch (error) {
+    throw asLogLogError(error);
+  }
+}
+
+async function findOrBegin(disk: Disk, settings: NodeSettings): Promise<Directory> {
   const { directory, creation } = settings;
   const found = await loadIdentity(disk, directory);
   if (found === undefined) return begin(disk, settings);

@@ -4,10 +4,10 @@
  */
 import type { Clock, RandomSource, Timer } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
+import { asLogLogError } from './as-loglog-error.js';
 import { Assembler } from './assembler.js';
 import type { Directory } from './directory.js';
 import type { Disk } from './log/disk.js';
-import { DiskError } from './log/disk.js';
 import { Members } from './members.js';
 import type { NodeSettings } from './options.js';
 import { Orderer } from './orderer.js';
@@ -77,20 +77,28 @@ export class Engine {
     environment: Environment,
   ): Promise<Engine> {
     let engine: Engine | null = null;
+    // The log begins to fill its last segment while it is being opened, and may fail at that.
+    let failure: LogLogError | null = null;
+    let stalled: string | null = null;
     const { clusterId, segmentBytesMax } = directory.identity;
     const { recentBytesMax } = settings;
-    const store = await Store.open(
+    const opening = Store.open(
       environment.disk,
       environment.clock,
       settings.directory,
       { clusterId, segmentBytesMax, recentBytesMax },
       {
         onDurable: (offset, generation) => engine?.durable(offset, generation),
-        onFailed: (error) => engine?.fail(error),
-        onStalled: (reason) => engine?.stalled(reason),
+        onFailed: (error) => (engine === null ? (failure = error) : engine.fail(error)),
+        onStalled: (reason) => (engine === null ? (stalled = reason) : engine.stalled(reason)),
       },
     );
+    const store = await opening.catch((error: unknown) => {
+      throw asLogLogError(error);
+    });
     engine = new Engine(settings, directory, environment, store);
+    if (stalled !== null) engine.stalled(stalled);
+    if (failure !== null) engine.fail(failure);
     return engine;
   }
 
@@ -107,16 +115,16 @@ export class Engine {
     this.#store = store;
     this.failed = new Promise((resolve) => (this.#reportFailure = resolve));
     const fail = (error: unknown) => this.fail(error);
-    this.#members = new Members(settings.members);
+    this.#members = new Members(settings.members, settings.id);
     this.#pool = new StagingPool(poolOptions(settings), clock);
     this.#outbox = new Outbox(store.log, settings.members, transport, clock, random, fail);
     this.#replica = this.#makeReplica();
-    const leader = () => this.#members.leader;
-    this.#orderer = new Orderer(this.#replica, store, this.#outbox, clock, leader);
+    this.#orderer = new Orderer(this.#replica, store, this.#outbox, clock, this.#members);
     this.#assembler = new Assembler(this.#pool, clock, settings.referenceWaitMs, {
       deliver: (from, message, batches) =>
         this.#replica.step({ type: 'message', from, message }, batches),
       send: (to, message) => transport.send(to, message),
+      askProducer: (producer, sequence) => this.service.askProducer(producer, sequence),
       recentBatch: (offset) => store.log.recentBatch(offset),
     });
     this.#readers = new Readers(store.log, clock, () => this.#replica.readableOffset, fail);
@@ -274,9 +282,13 @@ export class Engine {
   }
 
   #roleChanged({ role, term, leader }: RoleChange): void {
-    this.#settings.logger.info({ role, term, leader }, 'role');
+    // A node that cannot reach the others asks for votes again and again.
+    const level = role === 'candidate' ? 'debug' : 'info';
+    this.#settings.logger[level]({ role, term, leader }, 'role');
+    // First, so that nobody is sent back here.
+    const changed = this.#members.leads(leader, term);
     if (role !== 'leader') this.#orderer.deposed();
-    if (!this.#members.leads(leader, term)) return;
+    if (!changed) return;
     this.service.leaderChanged();
     this.#readers.leaderChanged();
   }
@@ -292,7 +304,7 @@ export class Engine {
     this.#expiry?.cancel();
     this.#replica.stop();
     this.#assembler.stop();
-    this.#orderer.stop();
+    this.#orderer.stop(error);
     this.#readers.stop(error);
     this.service.stop(error);
   }
@@ -312,12 +324,4 @@ function poolOptions(settings: NodeSettings): PoolOptions {
     clientBatchesMax: stagedClientBatchesMax,
     ageMsMax: settings.stagedAgeMsMax,
   };
-}
-
-function asLogLogError(error: unknown): LogLogError {
-  if (error instanceof LogLogError) return error;
-  if (error instanceof DiskError) {
-    return new LogLogError('DISK_FAILED', error.message, { cause: error });
-  }
-  return new LogLogError('INTERNAL', `unexpected: ${String(error)}`, { cause: error });
 }

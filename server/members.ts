@@ -1,17 +1,20 @@
 /** Who is in the cluster, where clients reach them, and who leads as far as this node knows. */
-import type { LeaderHint } from '../proto/errors.js';
+import type { LeaderHint, Outcome } from '../proto/errors.js';
+import { LogLogError } from '../proto/errors.js';
 import type { LeaderChange, NodeAddress } from '../proto/service.js';
 import type { NodeId } from './raft/types.js';
 
 export class Members {
   /** Sorted. */
   readonly ids: readonly NodeId[];
+  readonly #ownId: NodeId;
   readonly #addresses = new Map<NodeId, string>();
   #leader: NodeId | null = null;
   #term = 0;
 
-  constructor(ids: readonly NodeId[]) {
+  constructor(ids: readonly NodeId[], ownId: NodeId) {
     this.ids = ids;
+    this.#ownId = ownId;
   }
 
   /** Returns whether the leader, or the way to it, is another now. */
@@ -33,6 +36,18 @@ export class Members {
     if (this.#leader === null) return undefined;
     const address = this.#addresses.get(this.#leader);
     return { id: this.#leader, ...(address !== undefined && { address }) };
+  }
+
+  /** Why this node cannot do what only a leader can, and who can. */
+  notLeader(outcome: Outcome = 'none'): LogLogError {
+    const { leader } = this;
+    if (leader === undefined) {
+      return new LogLogError('NO_LEADER', 'no leader is known here', { outcome });
+    }
+    if (leader.id === this.#ownId) {
+      return new LogLogError('NO_LEADER', 'leadership is on its way to another node', { outcome });
+    }
+    return new LogLogError('NOT_LEADER', `${leader.id} is the leader`, { outcome, leader });
   }
 
   get leaderChange(): LeaderChange {

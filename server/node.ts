@@ -5,6 +5,7 @@ import { LogLogError } from '../proto/errors.js';
 import { batchBytesMax } from '../proto/limits.js';
 import type { LogLogService, NodeStatus } from '../proto/service.js';
 import { systemClock, systemRandom } from '../proto/system.js';
+import { asLogLogError } from './as-loglog-error.js';
 import type { Directory } from './directory.js';
 import { openDirectory } from './directory.js';
 import { Engine } from './engine.js';
@@ -91,8 +92,10 @@ export class ServerNode {
 }
 
 async function startNode(settings: NodeSettings, open: Closable[]): Promise<ServerNode> {
-  await mkdir(settings.directory, { recursive: true });
-  const lock = await systemDisk.lock(settings.directory);
+  await makeDirectory(settings.directory);
+  const lock = await systemDisk.lock(settings.directory).catch((error: unknown) => {
+    throw asLogLogError(error);
+  });
   open.push({ close: () => lock.release() });
   const directory = await openDirectory(systemDisk, settings);
   open.push(directory.hardState);
@@ -132,6 +135,16 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     'serving',
   );
   return new ServerNode({ settings, directory, engine, address: clientAddress, peerAddress, open });
+}
+
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    throw new LogLogError('DISK_FAILED', `${directory} cannot be made: ${String(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 async function listenToPeers(

@@ -34,7 +34,7 @@ export interface NodeOptions {
   readonly stagedAgeMsMax?: number;
   /** The newest batches, kept in memory for readers and peers. */
   readonly recentBytesMax?: number;
-  /** Sent to one peer and not acknowledged; what is queued beyond it is dropped. */
+  /** Sent to one peer and not acknowledged: no more is sent until it answers. */
   readonly peerInflightBytesMax?: number;
   /** How long a reference waits for its body before that is fetched. */
   readonly referenceWaitMs?: number;
@@ -105,6 +105,9 @@ export function resolveOptions(options: NodeOptions): NodeSettings {
     throw invalid(`the node list (${[...peers.keys()].join(', ')}) does not name ${options.id}`);
   }
   if (peers.size > nodesMax) throw invalid(`a cluster has at most ${nodesMax} nodes`);
+  if (peers.size > 0 && peers.size % 2 === 0) {
+    throw invalid(`a cluster of ${peers.size} nodes survives no more losses than one of one less`);
+  }
   const members = peers.size === 0 ? [options.id] : [...peers.keys()].toSorted();
   const peerListen = options.peerListen ?? peers.get(options.id);
   const listen = optionalHostPort('listen', options.listen);

@@ -6,13 +6,14 @@
 import type { Batch, ProducerId } from '../proto/batch.js';
 import { batchEnd, buildBatch, noProducer } from '../proto/batch.js';
 import type { Clock } from '../proto/clock.js';
-import { LogLogError } from '../proto/errors.js';
-import type { LeaderHint } from '../proto/errors.js';
+import { LogLogError, withOutcome } from '../proto/errors.js';
+import type { Outcome } from '../proto/errors.js';
+import type { Members } from './members.js';
 import type { Outbox } from './outbox.js';
 import type { Replica } from './replica.js';
 import type { Store } from './store.js';
 
-/** Ordered and not committed. Below recentBytesMax, so that peers are served from memory. */
+/** Ordered and not committed. Below the default of recentBytesMax: peers are served from memory. */
 export const uncommittedBytesMax = 24 * 2 ** 20;
 
 /** Appends that wait for a quorum, to be acknowledged or refused. */
@@ -57,7 +58,7 @@ export class Orderer {
   readonly #store: Store;
   readonly #outbox: Outbox;
   readonly #clock: Clock;
-  readonly #leaderHint: () => LeaderHint | undefined;
+  readonly #members: Members;
   /** Part of the store's state, and not yet of the log and the core. */
   #unproposed: Batch[] = [];
   /** Ascending by `end`. */
@@ -66,22 +67,17 @@ export class Orderer {
   #stalled: string | null = null;
   readonly #onRoom = new Set<() => void>();
 
-  constructor(
-    replica: Leadership,
-    store: Store,
-    outbox: Outbox,
-    clock: Clock,
-    leaderHint: () => LeaderHint | undefined,
-  ) {
+  constructor(replica: Leadership, store: Store, outbox: Outbox, clock: Clock, members: Members) {
     this.#replica = replica;
     this.#store = store;
     this.#outbox = outbox;
     this.#clock = clock;
-    this.#leaderHint = leaderHint;
+    this.#members = members;
   }
 
-  /** False asks those who send to wait for `onRoom`. */
+  /** False asks those who send to wait for `onRoom`. A node that does not lead refuses at once. */
   get hasRoom(): boolean {
+    if (!this.#replica.leading) return true;
     const uncommitted = this.#store.tip.endOffset - this.#store.committed.endOffset;
     return uncommitted < uncommittedBytesMax && this.#waiting.length < waitingMax;
   }
@@ -158,23 +154,31 @@ export class Orderer {
       count += 1;
     }
     for (const waiting of this.#waiting.splice(0, count)) waiting.answer();
-    if (!this.hasRoom) return;
-    const calls = [...this.#onRoom];
-    this.#onRoom.clear();
-    for (const call of calls) call();
+    if (this.hasRoom) this.#callForRoom();
   }
 
   /** This node no longer leads in the term that it ordered in: what waits may still happen. */
   deposed(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { append } of waiting) refuse(append, this.#notLeader('unknown'));
+    this.#letGo(this.#notLeader('unknown'));
   }
 
-  /** Nothing is ordered any more, and what is not in the log yet never will be. */
-  stop(): void {
+  /** The node stops, for this reason: what is not in the log yet never will be. */
+  stop(error: LogLogError): void {
     this.#unproposed = [];
-    this.deposed();
+    this.#letGo(withOutcome(error, 'unknown'));
+  }
+
+  #letGo(error: LogLogError): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { append } of waiting) refuse(append, error);
+    this.#callForRoom();
+  }
+
+  #callForRoom(): void {
+    const calls = [...this.#onRoom];
+    this.#onRoom.clear();
+    for (const call of calls) call();
   }
 
   #order(append: Append): void {
@@ -259,11 +263,8 @@ export class Orderer {
     this.#waiting.push({ end: this.#store.tip.endOffset, append, answer });
   }
 
-  #notLeader(outcome: 'none' | 'unknown'): LogLogError {
-    const leader = this.#leaderHint();
-    return leader === undefined
-      ? new LogLogError('NO_LEADER', 'no leader is known here', { outcome })
-      : new LogLogError('NOT_LEADER', `${leader.id} is the leader`, { outcome, leader });
+  #notLeader(outcome: Outcome): LogLogError {
+    return this.#members.notLeader(outcome);
   }
 }
 

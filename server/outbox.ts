@@ -123,7 +123,7 @@ export class Outbox {
   /** Reads batches for a peer. What comes is kept for the appends that will name it. */
   async load(peer: NodeId, offset: number, bytesMax: number): Promise<readonly Batch[]> {
     await this.#turn(peer, bytesMax);
-    const batches = await this.#read(offset, bytesMax);
+    const batches = await this.#log.batchesFrom(offset, bytesMax);
     this.#loaded.set(peer, new Map(batches.map((batch) => [batch.header.offset, batch])));
     return batches;
   }
@@ -133,7 +133,7 @@ export class Outbox {
     let items: Item[] = [];
     let bytes = 0;
     for (const offset of offsets) {
-      const batch = this.#log.recentBatch(offset) ?? (await this.#read(offset, 1))[0];
+      const batch = this.#log.recentBatch(offset) ?? (await this.#log.batchesFrom(offset, 1))[0];
       if (batch?.header.offset !== offset) continue;
       this.#missed(peer, batch.header.producer);
       items.push({ type: 'inline', headerBytes: batch.headerBytes, body: batch.body });
@@ -215,17 +215,13 @@ export class Outbox {
     await this.#turn(peer, end - offset);
     const loaded = new Map<number, Batch>();
     for (let at = offset; at < end;) {
-      const batches = await this.#read(at, end - at);
+      const batches = await this.#log.batchesFrom(at, end - at);
       const last = batches.at(-1);
       if (last === undefined) break;
       for (const batch of batches) loaded.set(batch.header.offset, batch);
       at = batchEnd(last.header);
     }
     this.#loaded.set(peer, loaded);
-  }
-
-  async #read(offset: number, bytesMax: number): Promise<readonly Batch[]> {
-    return offset < this.#log.durableOffset ? this.#log.batchesFrom(offset, bytesMax) : [];
   }
 
   async #turn(peer: NodeId, bytes: number): Promise<void> {

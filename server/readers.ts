@@ -20,6 +20,12 @@ export const waitersMax = 65_536;
 /** Reads of the disk at a time: each holds a page in memory. */
 const diskReadsMax = 16;
 
+/** Reads that wait for their turn at the disk. */
+const diskReadsWaitingMax = 4096;
+
+/** Tail readers at a time. */
+export const tailsMax = 16_384;
+
 /** Pages that a tail reader can be ready for. */
 export const creditsMax = 1024;
 
@@ -85,6 +91,7 @@ export class Readers {
     checkOffset(request.offset);
     checkLimit(request.limit);
     if (this.#stopped !== null) throw this.#stopped;
+    if (this.#tails.size >= tailsMax) throw tooMany('tail readers', tailsMax);
     const tail = new Tail(this, request, handlers, () => this.#tails.delete(tail));
     this.#tails.add(tail);
     return tail;
@@ -147,11 +154,7 @@ export class Readers {
     if (this.#stopped !== null) return Promise.reject(this.#stopped);
     if (this.#readableOffset() > offset) return Promise.resolve('more');
     if (this.#waiters.size >= waitersMax) {
-      return Promise.reject(
-        new LogLogError('RESOURCE_EXHAUSTED', 'too many reads wait on this node', {
-          limit: waitersMax,
-        }),
-      );
+      return Promise.reject(tooMany('reads that wait', waitersMax));
     }
     return new Promise<Wake>((resolve, reject) => {
       let timer: Timer | null = null;
@@ -276,6 +279,9 @@ class Gate {
   }
 
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#queue.length >= diskReadsWaitingMax) {
+      throw tooMany('reads of the disk', diskReadsWaitingMax);
+    }
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#queue.push(resolve));
     try {
@@ -286,6 +292,10 @@ class Gate {
       else next();
     }
   }
+}
+
+function tooMany(what: string, limit: number): LogLogError {
+  return new LogLogError('RESOURCE_EXHAUSTED', `too many ${what} on this node`, { limit });
 }
 
 function asError(error: unknown): LogLogError {

@@ -1,4 +1,5 @@
 /** What clients may ask of this node: the one implementation behind gRPC and in one process. */
+import type { ProducerId } from '../proto/batch.js';
 import { noProducer, bodyChecksum } from '../proto/batch.js';
 import { encodeEntries } from '../proto/entries.js';
 import { LogLogError } from '../proto/errors.js';
@@ -68,6 +69,7 @@ export class Service implements LogLogService {
     this.#check(request.clusterId);
     const body = frame(request.entries);
     await this.#room(signal);
+    this.#check(request.clusterId);
     const { offset, end } = await this.#order(body, request, signal);
     return { offset, end, entryOffsets: offsetsOf(request.entries, offset) };
   }
@@ -156,7 +158,7 @@ export class Service implements LogLogService {
     if (to !== undefined && !members.ids.includes(to)) {
       throw new LogLogError('UNKNOWN_NODE', `there is no node ${to}: ${members.ids.join(', ')}`);
     }
-    if (!replica.leading) throw this.#notLeader();
+    if (!replica.leading) throw members.notLeader();
     if (to !== id) {
       const ok = await replica.transfer(to);
       if (!ok) {
@@ -171,6 +173,11 @@ export class Service implements LogLogService {
   leaderChanged(): void {
     const change = this.#parts.members.leaderChange;
     for (const session of this.#sessions) session.leader(change);
+  }
+
+  /** This node lacks the body of a batch. */
+  askProducer(producer: ProducerId, sequence: number): void {
+    for (const session of this.#sessions) session.ask(producer, sequence);
   }
 
   stop(error: LogLogError): void {
@@ -247,13 +254,6 @@ export class Service implements LogLogService {
       return undefined;
     }
     return new LogLogError('WRONG_CLUSTER', `this is cluster ${this.#parts.clusterId}`);
-  }
-
-  #notLeader(): LogLogError {
-    const { leader } = this.#parts.members;
-    return leader === undefined
-      ? new LogLogError('NO_LEADER', 'no leader is known here')
-      : new LogLogError('NOT_LEADER', `${leader.id} is the leader`, { leader });
   }
 }
 

@@ -86,6 +86,12 @@ export class Session implements UploadStream {
     this.#handlers.onReply({ type: 'leader', change });
   }
 
+  /** Asks for a body again, if this is its producer's stream. */
+  ask(producer: ProducerId, sequence: number): void {
+    if (producer !== this.#hello.producer) return;
+    this.#handlers.onReply({ type: 'missing', sequences: [sequence] });
+  }
+
   #order(frame: UploadFrame, order: AppendOrder): boolean {
     const append: Append = {
       kind: frame.kind,

@@ -208,18 +208,18 @@ export class Log {
 
   /**
    * Durable batches from the one that begins at `offset` on: at least one, and no more than
-   * `bytesMax` bytes if there are several; none if `offset` is the durable end. Throws as `read`.
+   * `bytesMax` bytes if there are several. None if `offset` is at or behind the durable end, or no
+   * batch begins there: the log may have been cut back since it was thought of. Throws as `read`.
    */
   async batchesFrom(offset: number, bytesMax: number): Promise<Batch[]> {
     const below = this.#durableOffset;
+    if (offset >= below) return [];
     this.#checkOffset(offset, below);
-    if (offset === below) return [];
     const recent = this.#recent.batchesFrom(offset, bytesMax, below);
     const page = recent === undefined ? await this.#readDisk(offset, bytesMax, below) : undefined;
     const batches = recent ?? (page && batchesOf(page));
     if (batches === undefined) return this.batchesFrom(offset, bytesMax);
-    assert(batches[0]?.header.offset === offset, 'batches are asked for by where one begins');
-    return batches;
+    return batches[0]?.header.offset === offset ? batches : [];
   }
 
   /** Writes what was appended, unless writing has failed or the disk is full, and closes files. */

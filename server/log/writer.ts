@@ -150,12 +150,12 @@ export class Writer {
   }
 
   async #drop(truncation: Truncation): Promise<void> {
-    const { disk, directory, clusterId, onCut } = this.#options;
+    const { disk, directory, clusterId, room, onCut } = this.#options;
     const { offset } = truncation;
     const index = await this.#indexBefore(offset);
     await this.#open?.close();
     this.#open = undefined;
-    await applyTruncation(disk, directory, clusterId, truncation);
+    await room.wait(() => applyTruncation(disk, directory, clusterId, truncation));
     this.#bases.splice(this.#bases.findLastIndex((baseOffset) => baseOffset < offset) + 1);
     if (index === undefined) {
       this.#issued = { offset, chain: genesisChain(clusterId), term: 0 };

@@ -150,7 +150,7 @@ t.test('a peer is given durable batches from where one begins', async (t) => {
       durable.map(({ header }) => header),
     );
     t.ok(bytesOf(given.slice(0, durable.length)).equals(bytesOf(durable)));
-    await t.rejects(log.batchesFrom(1, 1), { code: 'INTERNAL' }, 'no batch begins there');
+    t.same(await log.batchesFrom(1, 1), [], 'no batch begins there');
     await log.close();
   }
 });

@@ -131,7 +131,7 @@ t.test('nothing listens there', async (t) => {
 
 t.test('directories and options that do not fit', async (t) => {
   const directory = await temporaryDirectory();
-  const [port, peerPort, otherPort] = await freePorts(3);
+  const [port, ...peerPorts] = await freePorts(4);
   const options: NodeOptions = { id: 'n1', directory: join(directory, 'a') };
   const start = async (more: Partial<NodeOptions>) => {
     let node: Node | undefined;
@@ -145,10 +145,14 @@ t.test('directories and options that do not fit', async (t) => {
   t.equal(await start({ newCluster: 'one' }), 'DIRECTORY_NOT_EMPTY', 'the flag, a second time');
   t.equal(await start({ id: 'n2' }), 'WRONG_NODE', "another node's directory");
   t.equal(await start({ createIfEmpty: 'two' }), 'WRONG_CLUSTER');
-  const peers = { n1: `127.0.0.1:${peerPort}`, n2: `127.0.0.1:${otherPort}` };
+  const [first, second, third] = peerPorts.map((one) => `127.0.0.1:${one}`);
+  const peers = { n1: first ?? '', n2: second ?? '', n3: third ?? '' };
   t.equal(await start({ peers }), 'WRONG_CLUSTER', "another cluster's directory");
   t.equal(await start({ segmentBytesMax: 1 }), 'CONFIG_INVALID');
   t.equal(await start({ segmentBytesMax: 2 ** 20 }), 'CONFIG_INVALID', 'it is fixed');
+  const two = { n1: peers.n1, n2: peers.n2 };
+  t.equal(await start({ peers: two }), 'CONFIG_INVALID', 'an even number of nodes');
+  t.equal(await start({ directory: '/dev/null/x' }), 'DISK_FAILED', 'no place for a directory');
   t.equal(await start({ id: 'n9', peers }), 'CONFIG_INVALID', 'a list that does not name it');
   t.equal(await start({ listen: '127.0.0.1' }), 'CONFIG_INVALID', 'no port');
   t.equal(await start({ id: 'N 1' }), 'CONFIG_INVALID');

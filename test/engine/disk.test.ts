@@ -1,0 +1,237 @@
+import t from 'tap';
+import { LogLogError } from '../../proto/errors.js';
+import { dataFrame } from '../node/raw-upload.js';
+import type { TestNode } from './cluster.js';
+import { directory, EngineCluster } from './cluster.js';
+import { Upload } from './upload.js';
+
+const { signal } = new AbortController();
+const segmentBytesMax = 64 * 1024;
+
+/** Each of them needs a segment of its own, so a full disk has no place for the next. */
+function largeEntry(fill = 0): Buffer {
+  return Buffer.alloc(segmentBytesMax, fill);
+}
+
+async function started() {
+  const cluster = await EngineCluster.start();
+  const leader = await cluster.leader();
+  const client = cluster.client();
+  await cluster.clock.run(client.append('first'));
+  await cluster.settled();
+  return { cluster, leader, client };
+}
+
+async function agree(test: Pick<typeof t, 'equal'>, cluster: EngineCluster): Promise<void> {
+  const chains = (await cluster.settled()).map(({ chain }) => chain);
+  test.equal(new Set(chains).size, 1, 'all nodes have the same log');
+}
+
+t.test('a follower whose disk is full holds nobody up, and catches up by itself', async (t) => {
+  const { cluster, leader, client } = await started();
+  const [follower] = cluster.others(leader);
+  follower.disk.full = true;
+  for (let i = 0; i < 5; i += 1) await cluster.clock.run(client.append(largeEntry(i)));
+  t.ok((await follower.status()).durableOffset < (await leader.status()).durableOffset);
+  const { service } = follower;
+  const page = await cluster.clock.run(service.read({ offset: 0, limit: 1, waitMs: 0 }, signal));
+  t.ok(page.batches.length > 0, 'it still serves');
+  follower.disk.full = false;
+  await agree(t, cluster);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+t.test(
+  'a leader whose disk is full refuses, and takes appends again when there is room',
+  async (t) => {
+    const { cluster, leader, client } = await started();
+    leader.disk.full = true;
+    const upload = new Upload(cluster, leader);
+    const epoch = await upload.open();
+    // The segment has no room for it, and the disk has none for another.
+    upload.send(dataFrame(epoch, 1, largeEntry(), {}));
+    await cluster.clock.pass(20);
+    upload.send(dataFrame(epoch, 2, 'refused', {}));
+    t.match(upload.refusals.get(2), { code: 'RESOURCE_EXHAUSTED', outcome: 'none' });
+    const appending = client.append('in the end');
+    await cluster.clock.pass(100);
+    leader.disk.full = false;
+    await cluster.clock.run(appending);
+    await upload.acknowledged(1);
+    t.equal(leader.failure, null);
+    await agree(t, cluster);
+    await cluster.clock.run(client.close());
+    await cluster.close();
+  },
+);
+
+t.test('when all disks are full, nothing is lost and everything goes on with room', async (t) => {
+  const { cluster, client } = await started();
+  for (const node of cluster.nodes) node.disk.full = true;
+  const appends = [1, 2, 3].map((i) => client.append(largeEntry(i), { timeoutMs: 60_000 }));
+  let answered = 0;
+  for (const append of appends) void append.then(() => (answered += 1));
+  await cluster.clock.pass(15_000);
+  t.equal(answered, 0);
+  for (const node of cluster.nodes) {
+    t.equal(node.failure, null);
+    node.disk.full = false;
+  }
+  const ends = (await cluster.clock.run(Promise.all(appends))).map(({ end }) => end);
+  t.same(
+    ends,
+    ends.toSorted((a, b) => a - b),
+  );
+  await agree(t, cluster);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+/** A node that finds its disk so at the n-th write of its start; what an append is told then. */
+async function startedWith(code: string, nth: number): Promise<string> {
+  const cluster = await EngineCluster.start({ size: 1 });
+  const node = await cluster.leader();
+  await cluster.clock.run(node.service.append({ entries: [Buffer.from('first')] }, signal));
+  node.crash();
+  node.disk.failWrite(nth, code);
+  try {
+    await cluster.clock.run(node.start());
+    await cluster.clock.pass(500);
+    if (node.failure !== null) return `stopped with ${node.failure.code}`;
+    await cluster.clock.run(node.service.append({ entries: [Buffer.from('second')] }, signal));
+    return 'appended';
+  } catch (error) {
+    if (error instanceof LogLogError) return error.code;
+    throw error;
+  } finally {
+    await cluster.close();
+  }
+}
+
+// Term and vote, the truncation record, the end of the segment, and then the pattern ahead of it.
+t.test('a disk that fails while a node starts stops it', async (t) => {
+  for (const nth of [1, 2, 3]) t.equal(await startedWith('EIO', nth), 'DISK_FAILED');
+  t.equal(await startedWith('EIO', 4), 'stopped with DISK_FAILED');
+});
+
+t.test('a node that starts on a full disk is read-only', async (t) => {
+  t.equal(await startedWith('ENOSPC', 4), 'RESOURCE_EXHAUSTED');
+});
+
+t.test('a truncation into a sealed segment waits for room on a full disk', async (t) => {
+  const { cluster, leader } = await started();
+  const others = cluster.others(leader);
+  cluster.peers.isolate(
+    leader.id,
+    cluster.nodes.map(({ id }) => id),
+  );
+  for (const fill of [1, 2, 3]) {
+    leader.service.append({ entries: [largeEntry(fill)] }, signal).catch(() => undefined);
+  }
+  await cluster.clock.pass(50);
+  t.ok((await leader.status()).durableOffset > 3 * segmentBytesMax, 'three more segments');
+  leader.disk.full = true;
+  const next = await cluster.leader(others);
+  await cluster.clock.run(next.service.append({ entries: [Buffer.from('instead')] }, signal));
+  cluster.peers.heal();
+  await cluster.clock.pass(500);
+  t.equal(leader.failure, null);
+  leader.disk.full = false;
+  await agree(t, cluster);
+  await cluster.close();
+});
+
+t.test('a leader that cannot write stops, and nothing acknowledged is lost', async (t) => {
+  const { cluster, leader, client } = await started();
+  const others = cluster.others(leader);
+  const upload = new Upload(cluster, leader);
+  const epoch = await upload.open();
+  leader.disk.failWrite(1, 'EIO');
+  upload.send(dataFrame(epoch, 1, 'fails here', {}));
+  await cluster.clock.pass(0);
+  // More of them come before anybody has noticed.
+  upload.send(dataFrame(epoch, 2, 'behind it', {}));
+  await cluster.until('the node to stop', () => leader.failure !== null);
+  t.equal(leader.failure?.code, 'DISK_FAILED');
+  t.equal(upload.closed?.error?.code, 'UNAVAILABLE');
+  leader.crash();
+  const next = await cluster.leader(others);
+  t.not(next, leader);
+  const { end } = await cluster.clock.run(client.append('elsewhere'));
+  await cluster.clock.run(leader.start());
+  await agree(t, cluster);
+  t.equal((await leader.status()).dataEnd, end);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+t.test('what is ordered while the disk fails does not bring the process down', async (t) => {
+  const cluster = await EngineCluster.start({ size: 1 });
+  const node = await cluster.leader();
+  const upload = new Upload(cluster, node);
+  const epoch = await upload.open();
+  const release = node.disk.stallWrites();
+  node.disk.failWrite(2, 'EIO');
+  upload.send(dataFrame(epoch, 1, 'is being written', {}));
+  await cluster.clock.pass(1);
+  upload.send(dataFrame(epoch, 2, 'waits for that, and fails', {}));
+  await cluster.clock.pass(1);
+  release();
+  // Ordered, and not yet given to the log when the failure comes.
+  upload.send(dataFrame(epoch, 3, 'behind them', {}));
+  await cluster.until('the node to stop', () => node.failure !== null);
+  t.equal(node.failure?.code, 'DISK_FAILED');
+  t.equal(upload.acknowledgements.size, 1, 'the first was written');
+  t.equal(upload.refusals.get(3)?.outcome, 'unknown');
+  await cluster.close();
+});
+
+t.test('a leader whose sync hangs is deposed, and comes back as a follower', async (t) => {
+  const { cluster, leader, client } = await started();
+  const release = leader.disk.stallWrites();
+  const { end } = await cluster.clock.run(client.append('written by the others'));
+  const next = await cluster.leader(cluster.others(leader));
+  t.ok((await next.status()).commitOffset >= end);
+  t.equal((await leader.status()).role, 'follower');
+  release();
+  await agree(t, cluster);
+  t.equal(leader.failure, null);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+t.test('rot that a read finds stops the node, and others serve', async (t) => {
+  const { cluster, leader, client } = await started();
+  const [rotten] = cluster.others(leader);
+  const written = [1, 2, 3].map((i) => Buffer.alloc(1000, i));
+  for (const entry of written) await cluster.clock.run(client.append(entry));
+  await cluster.settled();
+  // Restarted with a checkpoint, it reads nothing of what lies before that.
+  await cluster.clock.run(rotten.stop());
+  await cluster.clock.run(rotten.start());
+  await cluster.settled();
+  rotten.disk.flipBit(`${directory}/log/${'0'.repeat(16)}.segment`, 4096 + 1500);
+  const failure = await failureOf(cluster, rotten);
+  t.equal(failure.code, 'DATA_CORRUPT');
+  t.equal(rotten.failure?.code, 'DATA_CORRUPT');
+  const found: Buffer[] = [];
+  const read = async () => {
+    for await (const { data } of client.read()) found.push(Buffer.from(data));
+  };
+  await cluster.clock.run(read());
+  t.same(found.slice(1), written);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+async function failureOf(cluster: EngineCluster, node: TestNode): Promise<LogLogError> {
+  const reading = node.service.read({ offset: 0, limit: 100_000, waitMs: 0 }, signal);
+  try {
+    await cluster.clock.run(reading);
+  } catch (error) {
+    if (error instanceof LogLogError) return error;
+    throw error;
+  }
+  throw new Error('the read did not fail');
+}
