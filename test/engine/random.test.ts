@@ -68,7 +68,8 @@ async function checkDisks(test: Test, cluster: EngineCluster, log: Buffer): Prom
   }
 }
 
-async function run(test: Test, seed: number, story: string[]): Promise<void> {
+/** Returns the log that all nodes have in the end. */
+async function run(test: Test, seed: number, story: string[]): Promise<Buffer> {
   const random = seededRandom(seed);
   const cluster = new EngineCluster({
     seed,
@@ -96,6 +97,7 @@ async function run(test: Test, seed: number, story: string[]): Promise<void> {
   await clock.run(workload.close());
   await checkDisks(test, cluster, log);
   await cluster.close();
+  return log;
 }
 
 t.test('whatever happens, what clients were told is true in the end', async (t) => {
@@ -109,4 +111,12 @@ t.test('whatever happens, what clients were told is true in the end', async (t) 
       }
     });
   }
+});
+
+t.test('the same seed gives the same run', async (t) => {
+  const stories: string[][] = [[], []];
+  const logs: Buffer[] = [];
+  for (const story of stories) logs.push(await run(t, firstSeed, story));
+  t.same(stories[0], stories[1]);
+  t.ok(logs[0]?.equals(logs[1] ?? Buffer.alloc(0)));
 });
