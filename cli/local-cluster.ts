@@ -1,4 +1,5 @@
 /** A cluster on this machine, each node a process of its own. */
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, ClusterStatus } from '../index.js';
 import { LogLogError } from '../proto/errors.js';
@@ -14,6 +15,7 @@ export interface LocalClusterOptions {
   readonly directory: string;
   readonly basePort: number;
   readonly count: number;
+  /** How the names of clusters made here begin. */
   readonly name: string;
   readonly logLevel: LogLevel;
 }
@@ -38,7 +40,9 @@ export class LocalCluster {
    * that has lost its directory must not vote as if it had lost nothing.
    */
   async start(): Promise<void> {
-    const newCluster = this.nodes.some(hasBegun) ? undefined : this.#options.name;
+    // A name of its own, or the data of two such clusters could be mixed up unnoticed.
+    const name = `${this.#options.name}-${randomBytes(4).toString('hex')}`;
+    const newCluster = this.nodes.some(hasBegun) ? undefined : name;
     const started = this.nodes.map((node) => this.#launch(node, newCluster));
     await Promise.all(started.map((node) => node.serving()));
   }

@@ -81,7 +81,10 @@ export function describeError(error: unknown): ErrorDescription {
     };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { code: codeOf(error), message, retryable: false, outcome: 'none' };
+  const code = codeOf(error);
+  // The system's messages begin with their code.
+  const text = message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
+  return { code, message: text, retryable: false, outcome: 'none' };
 }
 
 /** To stderr: `error: CODE message`, or the same as one line of JSON. */

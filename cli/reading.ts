@@ -18,6 +18,9 @@ export async function untilNow(
   client: Client,
   { from, to, limit, node, timeout = callTimeoutMs }: RangeOptions,
 ): Promise<ReadOptions> {
+  if (typeof from === 'number' && to !== undefined && from > to) {
+    throw new LogLogError('CONFIG_INVALID', `--from ${from} is behind --to ${to}`);
+  }
   const { end } = await client.end({ timeoutMs: timeout });
   for (const offset of [from, to]) {
     if (typeof offset === 'number' && offset > end) {

@@ -49,6 +49,10 @@ async function findOrBegin(disk: Disk, settings: NodeSettings): Promise<Director
 
 async function begin(disk: Disk, settings: NodeSettings): Promise<Directory> {
   const { directory, creation, members, id } = settings;
+  const [segment] = await disk.list(join(directory, 'log'));
+  if (segment !== undefined) {
+    throw new LogLogError('DATA_CORRUPT', `${directory} holds a log, but its identity is missing`);
+  }
   if (creation.type === 'never') {
     throw new LogLogError(
       'DIRECTORY_EMPTY',
@@ -72,8 +76,7 @@ async function checkEmpty(disk: Disk, directory: string): Promise<void> {
   const strangers = (await disk.list(directory)).filter(
     (name) => !beginnings.has(name) && !name.endsWith('.unfinished'),
   );
-  const segments = await disk.list(join(directory, 'log'));
-  const first = strangers[0] ?? segments[0];
+  const [first] = strangers;
   if (first !== undefined) {
     throw new LogLogError(
       'DIRECTORY_NOT_EMPTY',

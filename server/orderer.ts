@@ -102,7 +102,9 @@ export class Orderer {
       refuse(append, this.#notLeader('none'));
       return;
     }
-    if (this.#stalled !== null) {
+    // One append may wait for room: the others may have it, and then elect a leader that has, since
+    // a leader whose sync hangs steps down.
+    if (this.#stalled !== null && this.#store.log.durableOffset < this.#store.tip.endOffset) {
       refuse(append, new LogLogError('RESOURCE_EXHAUSTED', `the leader's disk: ${this.#stalled}`));
       return;
     }

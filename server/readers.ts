@@ -145,7 +145,8 @@ export class Readers {
       const { offset: first, next, bytes } = await this.#log.read(offset, bytesMax, below);
       return { offset: first, next, commitOffset: below, batches: bytes };
     } catch (error) {
-      if (this.#stopped === null) this.#onFailed(error);
+      // Whoever asked is told first what was found.
+      this.#clock.soon(() => this.#onFailed(error));
       throw error;
     }
   }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { BatchHeader, Chain } from '../../proto/batch.js';
 import { batchEnd, genesisChain } from '../../proto/batch.js';
 import { LogLogError } from '../../proto/errors.js';
+import { loadCheckpoint } from './checkpoint.js';
 import type { Disk } from './disk.js';
 import { Fill } from './fill.js';
 import { HardState } from './hard-state.js';
@@ -107,6 +108,7 @@ class Verification {
     );
     const bases = await this.#bases(truncation ?? null);
     if (identity !== undefined) await this.#segments(identity, bases, truncation ?? null);
+    if (identity !== undefined) await this.#committedEnd();
     return {
       ok: this.#problems.length === 0,
       clusterId: identity?.clusterId ?? null,
@@ -178,6 +180,15 @@ class Verification {
       this.#doneBytes += window.length;
       this.#onProgress(this.#doneBytes, this.#totalBytes);
     }
+  }
+
+  /** A checkpoint tells how far the log has been: what is missing at its end, nothing else shows. */
+  async #committedEnd(): Promise<void> {
+    const checkpoint = await loadCheckpoint(this.#disk, this.#directory);
+    if (checkpoint === undefined || checkpoint.offset <= this.#endOffset) return;
+    const known = checkpoint.offset;
+    const reason = `the log ends at ${this.#endOffset}, and ${known} is known to be committed`;
+    this.#addProblem('log', this.#endOffset, reason);
   }
 
   /** Where the next segment has to go on; undefined behind a problem. */

@@ -120,7 +120,7 @@ t.test(
     await refused(t, serve(data, '--new-cluster', 'two'), 1, /^error: DIRECTORY_NOT_EMPTY /);
     const asN2 = ['serve', '--id', 'n2', '--data', data, '--listen', listen];
     await refused(t, asN2, 7, /^error: WRONG_NODE /);
-    const peers = `n1=${localHost}:${port + 1},n2=${localHost}:${port + 11}`;
+    const peers = [1, 2, 3].map((n) => `n${n}=${localHost}:${port + n}`).join(',');
     await refused(t, serve(data, '--peers', peers), 7, /^error: WRONG_CLUSTER /);
   },
 );

@@ -66,6 +66,18 @@ t.test(
   },
 );
 
+t.test('a leader whose disk is full gives way to a node that has room', async (t) => {
+  const { cluster, leader, client } = await started();
+  leader.disk.full = true;
+  for (let i = 0; i < 5; i += 1) await cluster.clock.run(client.append(largeEntry(i)));
+  t.not((await cluster.leader()).id, leader.id);
+  t.equal(leader.failure, null);
+  leader.disk.full = false;
+  await agree(t, cluster);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
 t.test('when all disks are full, nothing is lost and everything goes on with room', async (t) => {
   const { cluster, client } = await started();
   for (const node of cluster.nodes) node.disk.full = true;
@@ -213,7 +225,8 @@ t.test('rot that a read finds stops the node, and others serve', async (t) => {
   await cluster.settled();
   rotten.disk.flipBit(`${directory}/log/${'0'.repeat(16)}.segment`, 4096 + 1500);
   const failure = await failureOf(cluster, rotten);
-  t.equal(failure.code, 'DATA_CORRUPT');
+  t.equal(failure.code, 'DATA_CORRUPT', 'the reader is told');
+  await cluster.until('the node to stop', () => rotten.failure !== null);
   t.equal(rotten.failure?.code, 'DATA_CORRUPT');
   const found: Buffer[] = [];
   const read = async () => {

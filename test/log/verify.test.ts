@@ -1,5 +1,6 @@
 import t from 'tap';
 import { batchEnd } from '../../proto/batch.js';
+import { saveCheckpoint } from '../../server/log/checkpoint.js';
 import { Fill } from '../../server/log/fill.js';
 import { HardState } from '../../server/log/hard-state.js';
 import { createIdentity } from '../../server/log/identity.js';
@@ -161,4 +162,14 @@ t.test('a verification can be cancelled', async (t) => {
     verifyDirectory(disk, directory, () => {}, signal),
     { code: 'CANCELLED' },
   );
+});
+
+t.test('a log that ends before what a checkpoint knows of is incomplete', async (t) => {
+  const { disk, batches, bases } = await someNode();
+  await saveCheckpoint(disk, directory, batches.endOffset, { anything: 'known' });
+  t.ok((await verifyDirectory(disk, directory)).ok);
+  await disk.remove(`${directory}/log/${segmentName(bases.at(-1) ?? 0)}`);
+  const report = await verifyDirectory(disk, directory);
+  t.notOk(report.ok);
+  t.match(report.problems, [{ file: 'log', reason: String(batches.endOffset) }]);
 });
