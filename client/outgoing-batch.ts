@@ -91,6 +91,11 @@ export class OutgoingBatch {
     for (const { submission } of this.#parts) submission.noteSent();
   }
 
+  /** Why it has to wait. */
+  noteTrouble(error: LogLogError): void {
+    for (const { submission } of this.#parts) submission.noteTrouble(error);
+  }
+
   resolve({ offset, end }: Acknowledgement): void {
     for (const { submission, at } of this.#parts) {
       submission.resolve(offset + headerBytes + at, end);

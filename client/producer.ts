@@ -178,6 +178,7 @@ export class Producer {
     if (isGap || (mayPass(error) && error.code !== 'CONDITION_AHEAD')) {
       if (isGap && index === 0) this.#gapRefusals += 1;
       if (this.#gapRefusals > gapRefusalsMax) return this.end(error);
+      flight.batch.noteTrouble(error);
       return this.#sendAgainFrom(index);
     }
     // Its sequence is never used again: what follows it follows its predecessor from now on.

@@ -1,5 +1,5 @@
-import type { LogLogError, Outcome } from '../proto/errors.js';
-import { withOutcome } from '../proto/errors.js';
+import type { Outcome } from '../proto/errors.js';
+import { LogLogError, withOutcome } from '../proto/errors.js';
 import { entryLengthBytes } from '../proto/limits.js';
 import { checkEntries } from './arguments.js';
 import type { Deferred } from './deferred.js';
@@ -45,6 +45,7 @@ export class Submission {
   readonly #entryBytes: readonly number[];
   #entries: readonly Uint8Array[];
   #stage: Stage = 'waiting';
+  #trouble: LogLogError | undefined;
   #result: Result | undefined;
   #taken: Deferred<void> | undefined;
   #durable: Deferred<Appended> | undefined;
@@ -115,6 +116,11 @@ export class Submission {
     if (this.#stage === 'collected') this.#stage = 'sent';
   }
 
+  /** What a deadline, should it come, is to be explained with. */
+  noteTrouble(error: LogLogError): void {
+    this.#trouble = error;
+  }
+
   /** `offset`: the address of the first entry. */
   resolve(offset: number, end: number): void {
     if (this.#stage === 'settled') return;
@@ -123,7 +129,14 @@ export class Submission {
 
   reject(error: LogLogError, outcome: Outcome): void {
     if (this.#stage === 'settled') return;
-    this.#settle({ type: 'failed', error: withOutcome(error, outcome) });
+    this.#settle({ type: 'failed', error: withOutcome(this.#explained(error), outcome) });
+  }
+
+  #explained(error: LogLogError): LogLogError {
+    const trouble = this.#trouble;
+    if (error.code !== 'DEADLINE' || trouble === undefined) return error;
+    const message = `${error.message}; last: ${trouble.code} ${trouble.message}`;
+    return new LogLogError('DEADLINE', message, { cause: trouble });
   }
 
   #settle(result: Result): void {

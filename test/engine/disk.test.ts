@@ -54,6 +54,8 @@ t.test(
     await cluster.clock.pass(20);
     upload.send(dataFrame(epoch, 2, 'refused', {}));
     t.match(upload.refusals.get(2), { code: 'RESOURCE_EXHAUSTED', outcome: 'none' });
+    const late = client.append('too late', { timeoutMs: 50 }).catch((error: unknown) => error);
+    t.match(await cluster.clock.run(late), { code: 'DEADLINE', message: /RESOURCE_EXHAUSTED/ });
     const appending = client.append('in the end');
     await cluster.clock.pass(100);
     leader.disk.full = false;
