@@ -128,7 +128,7 @@ export class Orderer {
           });
     switch (verdict.type) {
       case 'duplicate':
-        this.#whenCommitted(append, verdict.offset, verdict.end);
+        void this.#answerRetry(append, verdict.offset, verdict.end);
         break;
       case 'refuse':
         this.#refuseConfirmed(append, verdict.error);
@@ -229,6 +229,29 @@ export class Orderer {
       end: dataEnd,
       outcome: 'unknown',
     });
+  }
+
+  /** The table of producers knows a checksum; whether the bytes are the same, only the log. */
+  async #answerRetry(append: Append, offset: number, end: number): Promise<void> {
+    const { term } = this.#replica.role;
+    const { log } = this.#store;
+    let original = log.recentBatch(offset);
+    if (original === undefined) {
+      [original] = await log.batchesFrom(offset, 1).catch(() => []);
+      const stillLeading = this.#replica.leading && this.#replica.role.term === term;
+      if (!stillLeading) return refuse(append, this.#members.notLeader('unknown'));
+    }
+    if (original === undefined) {
+      refuse(
+        append,
+        new LogLogError('UNAVAILABLE', 'the original cannot be read', { outcome: 'unknown' }),
+      );
+    } else if (original.body.equals(append.body)) {
+      this.#whenCommitted(append, offset, end);
+    } else {
+      const reason = `sequence ${append.sequence} was used for a batch with other bytes`;
+      this.#refuseConfirmed(append, new LogLogError('SEQUENCE_REUSED', reason));
+    }
   }
 
   #whenCommitted(append: Append, offset: number, end: number): void {

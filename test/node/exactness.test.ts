@@ -4,6 +4,7 @@ import { grpcTransport } from '../../client/index.js';
 import { LogLogError } from '../../index.js';
 import type { UploadFrame } from '../../proto/service.js';
 import { everything, TestCluster } from './cluster.js';
+import { forge } from './forgery.js';
 import { dataFrame, RawUpload } from './raw-upload.js';
 
 const producer = '0123456789abcdef';
@@ -45,6 +46,26 @@ t.test('a retry gets the original offset, whatever has happened since', async (t
     const text = (await everything(client, id, 1000)).toString('latin1');
     t.equal(text.split('once').length - 1, 1, `${id} has it once`);
   }
+});
+
+t.test('other bytes with the checksum of the first are no retry', async (t) => {
+  const cluster = await TestCluster.start(1);
+  t.teardown(() => cluster.close());
+  const upload = new RawUpload((await cluster.leader()).address, producer);
+  t.teardown(() => upload.close());
+  const epoch = await upload.open(1001);
+  const honest = dataFrame(epoch, 1, 'pay Alice 100'.padEnd(40), {});
+  upload.send(honest);
+  await upload.acknowledged(1);
+  const forged = dataFrame(
+    epoch,
+    1,
+    forge(honest.body, Buffer.from('pay Mallory 9'.padEnd(40))),
+    {},
+  );
+  t.equal(forged.bodyChecksum, honest.bodyChecksum);
+  upload.send(forged);
+  t.equal((await upload.refused(1)).code, 'SEQUENCE_REUSED');
 });
 
 t.test('an epoch that was fenced off stays so on every later leader', async (t) => {
