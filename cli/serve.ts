@@ -39,6 +39,9 @@ interface ServeCommandOptions {
   readonly stagedAge?: number;
   readonly recentBytes?: number;
   readonly peerInflightBytes?: number;
+  readonly checkpointBytes?: number;
+  readonly scrubRate?: number;
+  readonly scrubInterval?: number;
   readonly referenceWait?: number;
 }
 
@@ -79,6 +82,9 @@ function tuningOptions(): Option[] {
     bytes('--recent-bytes', 'newest batches held in memory', defaults.recentBytesMax),
     bytes('--peer-inflight-bytes', 'sent to a peer ahead', defaults.peerInflightBytesMax),
     duration('--reference-wait', 'how long a body may be late', defaults.referenceWaitMs),
+    bytes('--checkpoint-bytes', 'log that a restart reads again', defaults.checkpointBytesMax),
+    bytes('--scrub-rate', 'of the log read again in a second', defaults.scrubBytesPerSecondMax),
+    duration('--scrub-interval', 'from one such reading to the next', defaults.scrubIntervalMs),
   ];
 }
 
@@ -142,6 +148,9 @@ function nodeOptions(options: ServeCommandOptions): NodeOptions {
     recentBytesMax: options.recentBytes,
     peerInflightBytesMax: options.peerInflightBytes,
     referenceWaitMs: options.referenceWait,
+    checkpointBytesMax: options.checkpointBytes,
+    scrubBytesPerSecondMax: options.scrubRate,
+    scrubIntervalMs: options.scrubInterval,
   };
   const known = Object.entries(given).filter(([, value]) => value !== undefined);
   return {

@@ -52,6 +52,9 @@ function memberJson(node: MemberStatus): object {
     staged: up?.staged ?? null,
     residentBytes: up?.residentBytes ?? null,
     version: up?.version ?? null,
+    incarnation: up?.incarnation ?? null,
+    admitted: up?.admitted ?? null,
+    repairs: up?.repairs ?? null,
     error: node.reachable ? null : node.error.message,
   };
 }

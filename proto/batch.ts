@@ -2,11 +2,11 @@
  * The batch: a header of 96 bytes and a body. It is the unit of upload, of replication and of
  * checksum, and it is the same on disk, between nodes and in a page. Layout: docs/FORMAT.md.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { batchEntriesMax, bodyBytesMax, headerBytes } from './limits.js';
 
-export const batchKinds = { data: 1, noop: 2, open: 3, fence: 4 } as const;
+export const batchKinds = { data: 1, noop: 2, open: 3, fence: 4, incarnation: 5 } as const;
 export type BatchKind = keyof typeof batchKinds;
 const kindNames = new Map<number, BatchKind>(
   Object.entries(batchKinds).map(([name, value]) => [value, name as BatchKind]),
@@ -61,17 +61,14 @@ const chainInput = Buffer.alloc(chainBytes + chainAt);
 
 /** The chain value in front of the first batch of a cluster's log. */
 export function genesisChain(clusterId: string): Chain {
-  return createHash('sha256').update(`loglog chain 1 ${clusterId}`).digest('hex').slice(0, 32);
+  return hash('sha256', `loglog chain 1 ${clusterId}`).slice(0, 32);
 }
 
 /** The chain value after a batch: the first 16 bytes of SHA-256(previous chain, header[0..68)). */
 export function nextChain(previous: Chain, header: Uint8Array, at = 0): Chain {
   chainInput.write(previous, 0, chainBytes, 'hex');
   chainInput.set(header.subarray(at, at + chainAt), chainBytes);
-  return createHash('sha256')
-    .update(chainInput)
-    .digest('hex')
-    .slice(0, 2 * chainBytes);
+  return hash('sha256', chainInput).slice(0, 2 * chainBytes);
 }
 
 export function bodyChecksum(body: Uint8Array): number {

@@ -14,6 +14,7 @@ import type {
   LeaderChange,
   LogLogService,
   NodeStatus,
+  RepairCounters,
   Page,
   ReadRequest,
   Role,
@@ -270,13 +271,14 @@ export const uploadReply: Codec<UploadReply> = {
 
 interface WireStatusReply extends Omit<
   NodeStatus,
-  'role' | 'leader' | 'chain' | 'nodes' | 'staged'
+  'role' | 'leader' | 'chain' | 'nodes' | 'staged' | 'repairs'
 > {
   readonly role: string;
   readonly leader: WireLeaderChange | null;
   readonly chain: Buffer;
   readonly nodes: readonly { readonly id: string; readonly address: string }[];
   readonly staged: StagedCounters | null;
+  readonly repairs: RepairCounters | null;
 }
 const wireStatusReply = schema.message<WireStatusReply>('StatusReply');
 
@@ -297,6 +299,7 @@ export const statusReply: Codec<NodeStatus> = {
       chain: bytesToHex(status.chain, chainBytes, 'the chain value'),
       nodes: status.nodes.map(({ id, address }) => ({ id, ...present('address', address) })),
       staged: required(status.staged, 'the counters of staged uploads'),
+      repairs: required(status.repairs, 'the counters of repairs'),
     };
   },
 };

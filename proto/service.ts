@@ -148,6 +148,12 @@ export interface StagedCounters {
   readonly heldBytes: number;
 }
 
+/** What this node's disk had lost and other nodes gave back, since the node was started. */
+export interface RepairCounters {
+  readonly ranges: number;
+  readonly bytes: number;
+}
+
 export interface NodeAddress {
   readonly id: string;
   /** Absent while this node has not met that one. */
@@ -175,6 +181,11 @@ export interface NodeStatus {
   /** Every node, sorted by id: bit i of `uploadedTo` is nodes[i]. */
   readonly nodes: readonly NodeAddress[];
   readonly staged: StagedCounters;
+  /** 1 at first; another when the node has lost what it promised, and came back. */
+  readonly incarnation: number;
+  /** False until the other nodes have let this incarnation in. */
+  readonly admitted: boolean;
+  readonly repairs: RepairCounters;
 }
 
 export interface TransferReply {

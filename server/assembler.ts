@@ -6,6 +6,7 @@ import type { Batch, BatchHeader, ProducerId } from '../proto/batch.js';
 import { batchEnd, bodyChecksum, decodeHeader, noProducer } from '../proto/batch.js';
 import type { Clock, Timer } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
+import { admissionIn } from './log/incarnation.js';
 import type { Item, PeerAppend, PeerMessage } from './peers.js';
 import type { Mark, Message, NodeId } from './raft/types.js';
 import { digestMatches } from './uploads/digest.js';
@@ -182,7 +183,7 @@ export class Assembler {
     if (run.waiting.length === 0) this.stop();
     else this.#wake();
     if (!always && batches.length === 0) return;
-    const marks = batches.map(({ header }) => markOf(header));
+    const marks = batches.map(markOf);
     this.#handlers.deliver(from, { type: 'append', term, ...prev, commitOffset, marks }, batches);
   }
 
@@ -289,7 +290,8 @@ function malformed(reason: string): LogLogError {
 }
 
 /** What the core is told of a batch. */
-export function markOf(header: BatchHeader): Mark {
-  const { offset, term, chain } = header;
-  return { offset, end: batchEnd(header), term, chain };
+export function markOf({ header, body }: Batch): Mark {
+  const { kind, offset, term, chain } = header;
+  const mark = { offset, end: batchEnd(header), term, chain };
+  return kind === 'incarnation' ? { ...mark, admission: admissionIn(body) } : mark;
 }

@@ -3,23 +3,31 @@
  * its environment. node.ts gives it the real ones; a simulator can give it others.
  */
 import type { Clock, RandomSource, Timer } from '../proto/clock.js';
-import { LogLogError } from '../proto/errors.js';
+import type { Batch } from '../proto/batch.js';
+import { assert, LogLogError } from '../proto/errors.js';
 import { asLogLogError } from './as-loglog-error.js';
 import { Assembler } from './assembler.js';
 import type { Directory } from './directory.js';
+import { readArchive } from './log/archive.js';
 import type { Disk } from './log/disk.js';
+import { Links } from './links.js';
+import type { Mended } from './log/mend.js';
+import type { Logger } from './logger.js';
 import { Members } from './members.js';
+import { openStore } from './opening.js';
 import type { NodeSettings } from './options.js';
 import { Orderer } from './orderer.js';
 import { Outbox } from './outbox.js';
 import type { PeerMessage, PeerTransport } from './peers.js';
 import { Raft } from './raft/raft.js';
-import type { NodeId } from './raft/types.js';
+import type { Message, NodeId } from './raft/types.js';
 import { Readers } from './readers.js';
+import { Repairs } from './repairs.js';
 import type { RoleChange } from './replica.js';
 import { Replica } from './replica.js';
+import { Scrubber } from './scrubber.js';
 import { Service } from './service.js';
-import { Store } from './store.js';
+import type { Store } from './store.js';
 import type { PoolOptions } from './uploads/pool.js';
 import { StagingPool } from './uploads/pool.js';
 
@@ -51,6 +59,14 @@ const expiryIntervalMs = 1000;
 /** How long a node that stops waits for another to take the lead. */
 const handoverMsMax = 2000;
 
+type CoreAppend = Extract<Message, { type: 'append' }>;
+
+interface Opened {
+  readonly links: Links;
+  readonly repairs: Repairs;
+  readonly store: Store;
+}
+
 export class Engine {
   readonly service: Service;
   /** Resolves when the node had to stop by itself, with the reason. */
@@ -58,6 +74,8 @@ export class Engine {
   readonly #settings: NodeSettings;
   readonly #environment: Environment;
   readonly #directory: Directory;
+  readonly #links: Links;
+  readonly #repairs: Repairs;
   readonly #members: Members;
   readonly #store: Store;
   readonly #pool: StagingPool;
@@ -66,6 +84,9 @@ export class Engine {
   readonly #replica: Replica;
   readonly #orderer: Orderer;
   readonly #readers: Readers;
+  readonly #scrubber: Scrubber;
+  /** The incarnation that each peer's newest message was of. */
+  readonly #heard = new Map<NodeId, number>();
   #reportFailure: (error: LogLogError) => void = () => undefined;
   #expiry: Timer | null = null;
   #state: 'running' | 'failed' | 'stopped' = 'running';
@@ -80,23 +101,29 @@ export class Engine {
     // The log begins to fill its last segment while it is being opened, and may fail at that.
     let failure: LogLogError | null = null;
     let stalled: string | null = null;
-    const { clusterId, segmentBytesMax } = directory.identity;
-    const { recentBytesMax } = settings;
-    const opening = Store.open(
-      environment.disk,
-      environment.clock,
-      settings.directory,
-      { clusterId, segmentBytesMax, recentBytesMax },
-      {
+    const links = new Links(environment.transport);
+    const others = settings.members.filter((id) => id !== settings.id);
+    const send = (to: NodeId, message: PeerMessage) => links.send(to, message);
+    const readOwn = (offset: number, bytesMax: number) =>
+      readArchive(environment.disk, settings.directory, offset, bytesMax);
+    const repairs = new Repairs(others, environment.clock, send, readOwn);
+    const opening = openStore({
+      ...environment,
+      settings,
+      directory,
+      links,
+      repairs,
+      handlers: {
         onDurable: (offset, generation) => engine?.durable(offset, generation),
         onFailed: (error) => (engine === null ? (failure = error) : engine.fail(error)),
         onStalled: (reason) => (engine === null ? (stalled = reason) : engine.stalled(reason)),
+        onMended: (mended) => reportMended(settings.logger, mended),
       },
-    );
+    });
     const store = await opening.catch((error: unknown) => {
       throw asLogLogError(error);
     });
-    engine = new Engine(settings, directory, environment, store);
+    engine = new Engine(settings, directory, environment, { links, repairs, store });
     if (stalled !== null) engine.stalled(stalled);
     if (failure !== null) engine.fail(failure);
     return engine;
@@ -106,46 +133,54 @@ export class Engine {
     settings: NodeSettings,
     directory: Directory,
     environment: Environment,
-    store: Store,
+    { links, repairs, store }: Opened,
   ) {
-    const { clock, random, transport } = environment;
+    const { clock, random } = environment;
     this.#settings = settings;
     this.#environment = environment;
     this.#directory = directory;
+    this.#links = links;
+    this.#repairs = repairs;
     this.#store = store;
     this.failed = new Promise((resolve) => (this.#reportFailure = resolve));
     const fail = (error: unknown) => this.fail(error);
     this.#members = new Members(settings.members, settings.id);
     this.#pool = new StagingPool(poolOptions(settings), clock);
-    this.#outbox = new Outbox(store.log, settings.members, transport, clock, random, fail);
+    this.#outbox = new Outbox(store.log, settings.members, links, clock, random, fail);
     this.#replica = this.#makeReplica();
     this.#orderer = new Orderer(this.#replica, store, this.#outbox, clock, this.#members);
     this.#assembler = new Assembler(this.#pool, clock, settings.referenceWaitMs, {
-      deliver: (from, message, batches) =>
-        this.#replica.step({ type: 'message', from, message }, batches),
-      send: (to, message) => transport.send(to, message),
+      deliver: (from, message, batches) => this.#deliver(from, message, batches),
+      send: (to, message) => links.send(to, message),
       askProducer: (producer, sequence) => this.service.askProducer(producer, sequence),
       recentBatch: (offset) => store.log.recentBatch(offset),
     });
     this.#readers = new Readers(store.log, clock, () => this.#replica.readableOffset, fail);
+    this.#scrubber = new Scrubber(store.log, clock, settings);
     this.service = this.#makeService();
   }
 
   /** Joins the cluster. `clientAddress` is where clients reach this node. */
   start(clientAddress: string): void {
-    const { transport } = this.#environment;
     this.#members.address(this.#settings.id, clientAddress);
-    transport.start({
-      onMessage: (from, message) => this.#received(from, message),
-      onLink: (peer, up) => {
-        this.#outbox.link(peer, up);
-        this.#replica.step({ type: 'link', peer, up });
+    this.#links.listen({
+      onMessage: (from, incarnation, message) => this.#received(from, incarnation, message),
+      onLink: (peer, incarnation) => {
+        this.#outbox.link(peer, incarnation !== null);
+        this.#replica.step({ type: 'link', peer, incarnation });
       },
+      onGreeting: (peer, state) => this.#replica.step({ type: 'greeting', peer, state }),
       onAddress: (peer, address) => {
         if (this.#members.address(peer, address)) this.service.leaderChanged();
       },
+      state: () => ({
+        incarnation: this.#directory.identity.incarnation,
+        term: this.#directory.hardState.term,
+        durableOffset: this.#store.log.durableOffset,
+      }),
     });
     this.#replica.start(this.#settings.electionTimeoutMs / electionTicks);
+    this.#scrubber.start();
     this.#expireStaged();
   }
 
@@ -187,7 +222,8 @@ export class Engine {
 
   #makeRaft(): Raft {
     const { tip, committed } = this.#store;
-    const { term, vote } = this.#directory.hardState;
+    const { hardState, identity, admitted } = this.#directory;
+    const { term, vote } = hardState;
     return new Raft(
       {
         id: this.#settings.id,
@@ -207,12 +243,15 @@ export class Engine {
         endOffset: tip.endOffset,
         endChain: tip.endChain,
         commitOffset: committed.endOffset,
+        admissions: tip.admissions,
+        incarnation: identity.incarnation,
+        admitted,
       },
     );
   }
 
   #makeReplica(): Replica {
-    const { clock, transport } = this.#environment;
+    const { clock } = this.#environment;
     return new Replica({
       raft: this.#makeRaft(),
       store: this.#store,
@@ -225,8 +264,10 @@ export class Engine {
         onRole: (change) => this.#roleChanged(change),
         onTruncated: (offset) => this.#pool.truncated(offset),
         beforeEvent: () => this.#orderer.flush(),
+        onAdmit: (admission) => this.#orderer.admit(admission),
+        rejoin: () => this.#rejoin(),
         onFailed: (error) => this.fail(error),
-        send: (to, message) => transport.send(to, message),
+        send: (to, message) => this.#links.send(to, message),
       },
     });
   }
@@ -234,6 +275,7 @@ export class Engine {
   #makeService(): Service {
     const { version, processId } = this.#environment;
     return new Service({
+      incarnation: () => this.#directory.identity.incarnation,
       id: this.#settings.id,
       clusterId: this.#directory.identity.clusterId,
       version,
@@ -249,7 +291,8 @@ export class Engine {
     });
   }
 
-  #received(from: NodeId, message: PeerMessage): void {
+  #received(from: NodeId, incarnation: number, message: PeerMessage): void {
+    this.#heard.set(from, incarnation);
     try {
       switch (message.type) {
         case 'append':
@@ -263,8 +306,14 @@ export class Engine {
             .bodiesFor(from, message.term, message.offsets)
             .catch((error: unknown) => this.fail(error));
           break;
+        case 'repairRequest':
+          void this.#repairs.requested(from, message);
+          break;
+        case 'repairReply':
+          this.#repairs.replied(from, message);
+          break;
         default:
-          this.#replica.step({ type: 'message', from, message });
+          this.#replica.step({ type: 'message', from, incarnation, message });
       }
     } catch (error) {
       if (error instanceof LogLogError && error.code === 'INVALID_ARGUMENT') {
@@ -273,6 +322,20 @@ export class Engine {
         this.fail(error);
       }
     }
+  }
+
+  #deliver(from: NodeId, message: CoreAppend, batches: readonly Batch[]): void {
+    const incarnation = this.#heard.get(from);
+    assert(incarnation !== undefined, 'an append comes with a message');
+    this.#replica.step({ type: 'message', from, incarnation, message }, batches);
+  }
+
+  /** What this node promised is lost, or was promised by another: it begins again as a new one. */
+  async #rejoin(): Promise<number> {
+    const incarnation = await this.#directory.renew();
+    this.#settings.logger.warn({ incarnation }, 'rejoins the cluster as a new incarnation');
+    this.#links.restart();
+    return incarnation;
   }
 
   #committed(offset: number): void {
@@ -302,6 +365,8 @@ export class Engine {
 
   #end(error: LogLogError): void {
     this.#expiry?.cancel();
+    this.#scrubber.stop();
+    this.#repairs.stop();
     this.#replica.stop();
     this.#assembler.stop();
     this.#orderer.stop(error);
@@ -314,6 +379,13 @@ export class Engine {
       this.#environment.clock.after(delayMs, resolve);
     });
   }
+}
+
+function reportMended(logger: Logger, { ranges, bytes, unproven }: Mended): void {
+  if (ranges > 0) logger.warn({ ranges, bytes }, 'repaired the log from other nodes');
+  if (unproven === undefined) return;
+  const { message: reason } = unproven.rot;
+  logger.error({ reason }, 'the log has rotted, and no other node can repair it now');
 }
 
 function poolOptions(settings: NodeSettings): PoolOptions {

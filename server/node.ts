@@ -9,11 +9,16 @@ import { asLogLogError } from './as-loglog-error.js';
 import type { Directory } from './directory.js';
 import { openDirectory } from './directory.js';
 import { Engine } from './engine.js';
+import type { Identity } from './log/identity.js';
 import { systemDisk } from './log/system-disk.js';
 import type { NodeOptions, NodeSettings } from './options.js';
 import { resolveOptions } from './options.js';
 import type { PeerTransport } from './peers.js';
+import type { NodeId } from './raft/types.js';
 import { GrpcServer } from './rpc/grpc-server.js';
+import type { ClusterIntroduction } from './rpc/introduction.js';
+import { requestIntroduction } from './rpc/introduction.js';
+import type { WebSocketPeersOptions } from './rpc/peer-options.js';
 import { WebSocketPeers } from './rpc/peer-transport.js';
 
 /** How long calls that run are given when a node stops. */
@@ -25,6 +30,7 @@ const peerMessageBytesMax = batchBytesMax + 2 * 2 ** 20;
 /** A cluster of one has nobody to talk to. */
 const alone: PeerTransport = {
   start: () => undefined,
+  restart: () => undefined,
   send: () => undefined,
   close: async () => undefined,
 };
@@ -97,12 +103,20 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     throw asLogLogError(error);
   });
   open.push({ close: () => lock.release() });
-  const directory = await openDirectory(systemDisk, settings);
-  open.push(directory.hardState);
   // Peers pass it on to clients; it is known for sure once the node listens to these.
   let address = settings.advertise ?? '';
-  const peers = await listenToPeers(settings, directory, () => address);
+  let identity: Identity | null = null;
+  const peers = await listenToPeers(settings, {
+    clientAddress: () => address,
+    cluster: () => identity ?? undefined,
+  });
   open.push(peers ?? alone);
+  const directory = await openDirectory(systemDisk, settings, {
+    random: systemRandom,
+    introduce: () => introduction(settings),
+  });
+  open.push(directory.hardState);
+  ({ identity } = directory);
   const engine = await Engine.open(settings, directory, {
     disk: systemDisk,
     clock: systemClock,
@@ -149,24 +163,36 @@ async function makeDirectory(directory: string): Promise<void> {
 
 async function listenToPeers(
   settings: NodeSettings,
-  { identity }: Directory,
-  clientAddress: () => string,
+  own: Pick<WebSocketPeersOptions, 'clientAddress' | 'cluster'>,
 ): Promise<WebSocketPeers | undefined> {
   if (settings.peerListen === undefined) return undefined;
-  const others = new Map([...settings.peers].filter(([id]) => id !== settings.id));
   return WebSocketPeers.listen({
-    clusterId: identity.clusterId,
+    ...own,
     nodeId: settings.id,
-    incarnation: identity.incarnation,
-    clientAddress,
     listen: settings.peerListen,
-    peers: others,
+    peers: othersOf(settings),
     clock: systemClock,
     random: systemRandom,
     logger: settings.logger,
     inflightBytesMax: settings.peerInflightBytesMax,
     messageBytesMax: peerMessageBytesMax,
   });
+}
+
+/** Waits for another node; a process that is told to stop before it serves just ends. */
+async function introduction(settings: NodeSettings): Promise<ClusterIntroduction> {
+  const { directory, logger } = settings;
+  logger.warn({ directory }, 'no node is here: asks the others; a new cluster must be asked for');
+  return requestIntroduction({
+    peers: othersOf(settings),
+    clock: systemClock,
+    logger,
+    signal: new AbortController().signal,
+  });
+}
+
+function othersOf({ peers, id }: NodeSettings): ReadonlyMap<NodeId, string> {
+  return new Map([...peers].filter(([other]) => other !== id));
 }
 
 /** The last first; all of them, whatever fails. */

@@ -38,6 +38,12 @@ export interface NodeOptions {
   readonly peerInflightBytesMax?: number;
   /** How long a reference waits for its body before that is fetched. */
   readonly referenceWaitMs?: number;
+  /** Log that a restart reads again, at most; a checkpoint is written as often. */
+  readonly checkpointBytesMax?: number;
+  /** How fast the whole log is read again in search of rot. */
+  readonly scrubBytesPerSecondMax?: number;
+  /** From the end of one such search to the next. */
+  readonly scrubIntervalMs?: number;
 }
 
 /** Options with every default filled in. */
@@ -61,6 +67,9 @@ export interface NodeSettings {
   readonly recentBytesMax: number;
   readonly peerInflightBytesMax: number;
   readonly referenceWaitMs: number;
+  readonly checkpointBytesMax: number;
+  readonly scrubBytesPerSecondMax: number;
+  readonly scrubIntervalMs: number;
 }
 
 /** What an empty directory may become, and whether it must be empty. */
@@ -85,6 +94,9 @@ export const defaults = {
   recentBytesMax: 32 * mebibyte,
   peerInflightBytesMax: 16 * mebibyte,
   referenceWaitMs: 20,
+  checkpointBytesMax: 64 * mebibyte,
+  scrubBytesPerSecondMax: 8 * mebibyte,
+  scrubIntervalMs: 3_600_000,
 } as const;
 
 export const segmentBytesMin = 64 * 1024;
@@ -146,6 +158,9 @@ function sizes(options: NodeOptions) {
     recentBytesMax: integer('recentBytesMax', mebibyte),
     peerInflightBytesMax: integer('peerInflightBytesMax', mebibyte),
     referenceWaitMs: integer('referenceWaitMs', 0, 60_000),
+    checkpointBytesMax: integer('checkpointBytesMax', 4096),
+    scrubBytesPerSecondMax: integer('scrubBytesPerSecondMax', 64 * 1024),
+    scrubIntervalMs: integer('scrubIntervalMs', 100, 2 ** 31 - 1),
   };
 }
 

@@ -3,13 +3,15 @@
  * offset, and answers once a quorum has it. No refusal that rests on the log's state is given by a
  * leader that a quorum has not just confirmed.
  */
-import type { Batch, ProducerId } from '../proto/batch.js';
-import { batchEnd, buildBatch, noProducer } from '../proto/batch.js';
+import type { Batch, BatchHeader, ProducerId } from '../proto/batch.js';
+import { batchEnd, bodyChecksum as checksumOf, buildBatch, noProducer } from '../proto/batch.js';
 import type { Clock } from '../proto/clock.js';
 import { LogLogError, withOutcome } from '../proto/errors.js';
 import type { Outcome } from '../proto/errors.js';
+import { incarnationBody, incarnationEntries } from './log/incarnation.js';
 import type { Members } from './members.js';
 import type { Outbox } from './outbox.js';
+import type { Admission } from './raft/types.js';
 import type { Replica } from './replica.js';
 import type { Store } from './store.js';
 
@@ -45,6 +47,12 @@ export type AppendResult =
       readonly end: number;
     }
   | { readonly type: 'refused'; readonly error: LogLogError };
+
+/** What a batch is before it has its place in the log. */
+type Ordered = Pick<
+  BatchHeader,
+  'kind' | 'producer' | 'epoch' | 'sequence' | 'entryCount' | 'bodyChecksum'
+>;
 
 /** What an append waits for: that the log is committed up to `end`. */
 interface Waiting {
@@ -141,6 +149,16 @@ export class Orderer {
     }
   }
 
+  /** Orders a batch that admits a node's new incarnation, unless that has been done. */
+  admit(admission: Admission): void {
+    const { node, incarnation } = admission;
+    const last = this.#store.tip.admissions.findLast((other) => other.node === node);
+    if (!this.#replica.leading || last?.incarnation === incarnation) return;
+    const body = incarnationBody(node, incarnation);
+    const what = { producer: noProducer, epoch: 0, sequence: 0, entryCount: incarnationEntries };
+    this.#add({ kind: 'incarnation', ...what, bodyChecksum: checksumOf(body) }, body);
+  }
+
   /** Gives what was ordered to the log and the core: together, what came in one turn. */
   flush(): void {
     if (this.#unproposed.length === 0) return;
@@ -184,29 +202,27 @@ export class Orderer {
   }
 
   #order(append: Append): void {
-    const { tip } = this.#store;
-    const offset = tip.endOffset;
-    const { kind, producer, sequence, entryCount, bodyChecksum, body, uploadedTo } = append;
-    const batch = buildBatch(
-      {
-        kind,
-        offset,
-        term: this.#replica.role.term,
-        timeMs: Math.max(this.#clock.wallMs(), tip.lastTimeMs),
-        entryCount,
-        producer,
-        epoch: kind === 'open' ? offset : append.epoch,
-        sequence,
-        bodyChecksum,
-      },
-      body,
-      tip.endChain,
+    const offset = this.#store.tip.endOffset;
+    const { kind, producer, sequence, entryCount, bodyChecksum } = append;
+    const epoch = kind === 'open' ? offset : append.epoch;
+    const batch = this.#add(
+      { kind, producer, epoch, sequence, entryCount, bodyChecksum },
+      append.body,
     );
+    this.#outbox.ordered(batch, append.uploadedTo);
+    this.#whenCommitted(append, offset, batchEnd(batch.header));
+  }
+
+  /** The next batch of the log. */
+  #add(what: Ordered, body: Buffer): Batch {
+    const { tip } = this.#store;
+    const { term } = this.#replica.role;
+    const timeMs = Math.max(this.#clock.wallMs(), tip.lastTimeMs);
+    const batch = buildBatch({ ...what, offset: tip.endOffset, term, timeMs }, body, tip.endChain);
     this.#store.order(batch);
-    this.#outbox.ordered(batch, uploadedTo);
     if (this.#unproposed.length === 0) this.#clock.soon(() => this.flush());
     this.#unproposed.push(batch);
-    this.#whenCommitted(append, offset, batchEnd(batch.header));
+    return batch;
   }
 
   #conflictOf({ expect, token }: Append): LogLogError | undefined {

@@ -6,6 +6,7 @@
 import type { Batch, ProducerId } from '../proto/batch.js';
 import { batchEnd, noProducer } from '../proto/batch.js';
 import type { Clock, RandomSource } from '../proto/clock.js';
+import { LogLogError } from '../proto/errors.js';
 import type { Log } from './log/log.js';
 import type { Item, PeerAppend, PeerTransport } from './peers.js';
 import type { Mark, Message, NodeId } from './raft/types.js';
@@ -29,6 +30,9 @@ const ordersMax = 8192;
 /** Peers and producers whose missing bodies are remembered. */
 const distrustMax = 1024;
 
+/** What cannot be read is not tried again at once. */
+const unreadableRetryMs = 1000;
+
 /** Body bytes in one answer to a peer that lacks some; a single larger body still goes. */
 const bodiesBytesMax = 2 ** 20;
 
@@ -49,10 +53,12 @@ interface Distrust {
 
 type CoreAppend = Extract<Message, { type: 'append' }>;
 
+type Sender = Pick<PeerTransport, 'send'>;
+
 export class Outbox {
   readonly #log: Log;
   readonly #members: readonly NodeId[];
-  readonly #transport: PeerTransport;
+  readonly #transport: Sender;
   readonly #clock: Clock;
   readonly #random: RandomSource;
   readonly #onFailed: (error: unknown) => void;
@@ -71,7 +77,7 @@ export class Outbox {
   constructor(
     log: Log,
     members: readonly NodeId[],
-    transport: PeerTransport,
+    transport: Sender,
     clock: Clock,
     random: RandomSource,
     /** The log could not be read. */
@@ -123,7 +129,7 @@ export class Outbox {
   /** Reads batches for a peer. What comes is kept for the appends that will name it. */
   async load(peer: NodeId, offset: number, bytesMax: number): Promise<readonly Batch[]> {
     await this.#turn(peer, bytesMax);
-    const batches = await this.#log.batchesFrom(offset, bytesMax);
+    const batches = await this.#batchesFrom(offset, bytesMax);
     this.#loaded.set(peer, new Map(batches.map((batch) => [batch.header.offset, batch])));
     return batches;
   }
@@ -133,7 +139,7 @@ export class Outbox {
     let items: Item[] = [];
     let bytes = 0;
     for (const offset of offsets) {
-      const batch = this.#log.recentBatch(offset) ?? (await this.#log.batchesFrom(offset, 1))[0];
+      const batch = this.#log.recentBatch(offset) ?? (await this.#batchesFrom(offset, 1))[0];
       if (batch?.header.offset !== offset) continue;
       this.#missed(peer, batch.header.producer);
       items.push({ type: 'inline', headerBytes: batch.headerBytes, body: batch.body });
@@ -215,7 +221,7 @@ export class Outbox {
     await this.#turn(peer, end - offset);
     const loaded = new Map<number, Batch>();
     for (let at = offset; at < end;) {
-      const batches = await this.#log.batchesFrom(at, end - at);
+      const batches = await this.#batchesFrom(at, end - at);
       const last = batches.at(-1);
       if (last === undefined) break;
       for (const batch of batches) loaded.set(batch.header.offset, batch);
@@ -224,13 +230,26 @@ export class Outbox {
     this.#loaded.set(peer, loaded);
   }
 
+  /** None where this disk has lost them and no other node can give them now. */
+  async #batchesFrom(offset: number, bytesMax: number): Promise<readonly Batch[]> {
+    try {
+      return await this.#log.batchesFrom(offset, bytesMax);
+    } catch (error) {
+      if (!(error instanceof LogLogError) || error.code !== 'DATA_CORRUPT') throw error;
+      await this.#pause(unreadableRetryMs);
+      return [];
+    }
+  }
+
   async #turn(peer: NodeId, bytes: number): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const turnMs = Math.max(nowMs, this.#nextLoadMs.get(peer) ?? 0);
     this.#nextLoadMs.set(peer, turnMs + (bytes * 1000) / catchUpBytesPerSecondMax);
-    if (turnMs > nowMs) {
-      await new Promise<void>((resolve) => this.#clock.after(turnMs - nowMs, resolve));
-    }
+    if (turnMs > nowMs) await this.#pause(turnMs - nowMs);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#clock.after(delayMs, resolve));
   }
 }
 

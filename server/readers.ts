@@ -145,8 +145,8 @@ export class Readers {
       const { offset: first, next, bytes } = await this.#log.read(offset, bytesMax, below);
       return { offset: first, next, commitOffset: below, batches: bytes };
     } catch (error) {
-      // Whoever asked is told first what was found.
-      this.#clock.soon(() => this.#onFailed(error));
+      // Rot concerns this place alone, until it can be repaired. Whoever asked is told first.
+      if (!isRot(error)) this.#clock.soon(() => this.#onFailed(error));
       throw error;
     }
   }
@@ -297,6 +297,10 @@ class Gate {
 
 function tooMany(what: string, limit: number): LogLogError {
   return new LogLogError('RESOURCE_EXHAUSTED', `too many ${what} on this node`, { limit });
+}
+
+function isRot(error: unknown): boolean {
+  return error instanceof LogLogError && error.code === 'DATA_CORRUPT';
 }
 
 function asError(error: unknown): LogLogError {

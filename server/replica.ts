@@ -13,7 +13,7 @@ import { markOf } from './assembler.js';
 import type { Outbox } from './outbox.js';
 import type { PeerMessage } from './peers.js';
 import type { Raft } from './raft/raft.js';
-import type { Effect, Event, NodeId } from './raft/types.js';
+import type { Admission, Effect, Event, NodeId } from './raft/types.js';
 import type { Store } from './store.js';
 
 /** Events that wait for the disk; further messages and ticks are dropped, as a network may. */
@@ -38,6 +38,10 @@ export interface ReplicaHandlers {
   onTruncated(offset: number): void;
   /** Before every event: what the leader has ordered goes to the log and to the core. */
   beforeEvent(): void;
+  /** As the leader: the log is to admit another incarnation of a node. */
+  onAdmit(admission: Admission): void;
+  /** This node has to become another incarnation; resolves with it when it is on disk. */
+  rejoin(): Promise<number>;
   readonly onFailed: (error: unknown) => void;
   send(to: NodeId, message: PeerMessage): void;
 }
@@ -101,6 +105,11 @@ export class Replica {
     return role === 'leader' && term === this.#ledTerm && !transferring;
   }
 
+  /** False while this incarnation has not heard that it is committed. */
+  get admitted(): boolean {
+    return this.#raft.admitted;
+  }
+
   get commitOffset(): number {
     return this.#raft.commitOffset;
   }
@@ -131,7 +140,7 @@ export class Replica {
     assert(this.#raft.role === 'leader' && this.#raft.term === this.#ledTerm, 'a leader proposes');
     try {
       this.#store.log.append(batches);
-      const marks = batches.map(({ header }) => markOf(header));
+      const marks = batches.map(markOf);
       this.#carryOutAll(this.#raft.step({ type: 'propose', marks }), []);
     } catch (error) {
       this.#handlers.onFailed(error);
@@ -205,7 +214,7 @@ export class Replica {
         const [save, ...behind]: readonly Effect[] = rest;
         this.#state = 'saving';
         assert(save?.type === 'saveHardState', 'effects wait for nothing else');
-        await this.#hardState.save(save.term, save.vote);
+        await this.#hardState.save(save.term, save.vote, save.admitted);
         if (this.#stopped()) return;
         this.#state = 'busy';
         rest = this.#carryOut(behind, batches);
@@ -235,6 +244,7 @@ export class Replica {
   #carryOutOne(effect: Exclude<Effect, { type: 'saveHardState' }>, batches: readonly Batch[]) {
     switch (effect.type) {
       case 'send':
+        if (this.#isRelinked(effect.to)) break;
         if (effect.message.type === 'append') this.#outbox.send(effect.to, effect.message);
         else this.#handlers.send(effect.to, effect.message);
         break;
@@ -262,6 +272,12 @@ export class Replica {
       case 'role':
         this.#changeRole(effect);
         break;
+      case 'admit':
+        this.#handlers.onAdmit(effect.admission);
+        break;
+      case 'rejoin':
+        this.#rejoin().catch(this.#handlers.onFailed);
+        break;
       case 'readReady':
         this.#answer(effect.id, effect.offset);
         break;
@@ -272,6 +288,16 @@ export class Replica {
       case 'corrupt':
         throw new LogLogError('DATA_CORRUPT', `at offset ${effect.offset}: ${effect.reason}`);
     }
+  }
+
+  /**
+   * The link has changed and the core has not heard of it: what it says was meant for whoever was
+   * there before, who may have promised what the one that is there now knows nothing of.
+   */
+  #isRelinked(peer: NodeId): boolean {
+    return this.#queue.some(
+      ({ event }, i) => i > 0 && event.type === 'link' && event.peer === peer,
+    );
   }
 
   #changeRole({ role, term, leader }: RoleChange): void {
@@ -309,8 +335,13 @@ export class Replica {
 
   async #load(peer: NodeId, offset: number, bytesMax: number): Promise<void> {
     const batches = await this.#outbox.load(peer, offset, bytesMax);
-    const marks = batches.map(({ header }) => markOf(header));
+    const marks = batches.map(markOf);
     this.step({ type: 'loaded', peer, offset, marks });
+  }
+
+  async #rejoin(): Promise<void> {
+    const incarnation = await this.#handlers.rejoin();
+    this.step({ type: 'rejoined', incarnation });
   }
 
   #answer(id: number, offset: number | undefined): void {

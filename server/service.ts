@@ -45,6 +45,7 @@ export interface ServiceParts {
   readonly clusterId: string;
   readonly version: string;
   readonly processId: number;
+  incarnation(): number;
   residentBytes(): number;
   readonly members: Members;
   readonly store: Store;
@@ -148,6 +149,9 @@ export class Service implements LogLogService {
       residentBytes: this.#parts.residentBytes(),
       nodes: members.addresses,
       staged: pool.counters,
+      incarnation: this.#parts.incarnation(),
+      admitted: replica.admitted,
+      repairs: store.log.repairs,
     };
   }
 

@@ -10,11 +10,13 @@ import { loadCheckpoint, saveCheckpoint } from './log/checkpoint.js';
 import type { Disk } from './log/disk.js';
 import { DiskError } from './log/disk.js';
 import { Log } from './log/log.js';
-import { LogState } from './log/state.js';
+import type { Mended } from './log/mend.js';
+import type { Donor } from './log/proof.js';
+import type { Place } from './log/scan.js';
+import { LogState, needsBody } from './log/state.js';
 
-/** A checkpoint is written after this many bytes, or batches, of log: a restart reads no more. */
-const checkpointBytes = 64 * 2 ** 20;
-const checkpointBatches = 50_000;
+/** A checkpoint is written after this many batches of log, if not after its bytes. */
+const checkpointBatchesMax = 50_000;
 
 /** Sealed segments whose index is kept in memory. */
 const indexCacheMax = 64;
@@ -22,10 +24,19 @@ const fillAheadBytes = 8 * 2 ** 20;
 
 const nothing = Buffer.alloc(0);
 
+export interface StoreParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  /** Other nodes' copies of the log, for what this disk loses. */
+  readonly donor: Donor;
+}
+
 export interface StoreOptions {
   readonly clusterId: string;
   readonly segmentBytesMax: number;
   readonly recentBytesMax: number;
+  /** Log behind the newest checkpoint, which a restart reads again. */
+  readonly checkpointBytesMax: number;
 }
 
 export interface StoreHandlers {
@@ -34,6 +45,8 @@ export interface StoreHandlers {
   readonly onFailed: (error: LogLogError) => void;
   /** The disk is full (a reason), or has room again (null). */
   onStalled(reason: string | null): void;
+  /** A read or a scrub met rot. */
+  onMended(mended: Mended): void;
 }
 
 interface Uncommitted {
@@ -48,23 +61,19 @@ export class Store {
   readonly #directory: string;
   readonly #onFailed: (error: LogLogError) => void;
   readonly #committed: LogState;
+  readonly #checkpointBytesMax: number;
   #tip: LogState;
   /** Behind `committed`, in order. */
   #uncommitted: Uncommitted[];
   #checkpoint: { offset: number; batches: number; saving: Promise<void> | null };
 
   static async open(
-    disk: Disk,
-    clock: Clock,
+    { disk, clock, donor }: StoreParts,
     directory: string,
     options: StoreOptions,
     handlers: StoreHandlers,
   ): Promise<Store> {
-    const saved = await loadCheckpoint(disk, directory);
-    const committed =
-      saved === undefined
-        ? LogState.empty(genesisChain(options.clusterId))
-        : LogState.fromJson(saved.value);
+    const committed = await committedIn(disk, directory, options);
     const tip = committed.clone();
     const uncommitted: Uncommitted[] = [];
     const log = await Log.open(
@@ -72,24 +81,30 @@ export class Store {
       clock,
       directory,
       { ...options, fillAheadBytes, indexCacheMax },
-      {
-        offset: committed.endOffset,
-        chain: committed.endChain,
-        term: committed.lastTerm,
-        timeMs: committed.lastTimeMs,
-      },
+      placeOf(committed),
       (header, body) => {
         tip.apply(header, body);
         uncommitted.push({ header, body: meaningOf(header, body) });
       },
       handlers,
     );
-    return new Store(disk, directory, log, committed, tip, uncommitted, handlers.onFailed);
+    log.mendFrom({
+      donor,
+      committedEnd: () => ({ offset: committed.endOffset, chain: committed.endChain }),
+      onMended: (mended) => handlers.onMended(mended),
+    });
+    return new Store(disk, directory, options, log, committed, tip, uncommitted, handlers.onFailed);
+  }
+
+  /** Where the reading of the log begins when it is opened: what is before it is committed. */
+  static async place(disk: Disk, directory: string, options: StoreOptions): Promise<Place> {
+    return placeOf(await committedIn(disk, directory, options));
   }
 
   private constructor(
     disk: Disk,
     directory: string,
+    { checkpointBytesMax }: StoreOptions,
     log: Log,
     committed: LogState,
     tip: LogState,
@@ -99,6 +114,7 @@ export class Store {
     assert(tip.endOffset === log.endOffset, 'the state ends where the log does');
     this.#disk = disk;
     this.#directory = directory;
+    this.#checkpointBytesMax = checkpointBytesMax;
     this.log = log;
     this.#committed = committed;
     this.#tip = tip;
@@ -156,8 +172,8 @@ export class Store {
     this.#uncommitted.splice(0, count);
     this.#checkpoint.batches += count;
     const due =
-      this.#checkpoint.batches >= checkpointBatches ||
-      this.#committed.endOffset - this.#checkpoint.offset >= checkpointBytes;
+      this.#checkpoint.batches >= checkpointBatchesMax ||
+      this.#committed.endOffset - this.#checkpoint.offset >= this.#checkpointBytesMax;
     if (due && this.#checkpoint.saving === null) void this.saveCheckpoint();
   }
 
@@ -192,6 +208,21 @@ export class Store {
   }
 }
 
+/** As of the newest checkpoint. */
+async function committedIn(
+  disk: Disk,
+  directory: string,
+  { clusterId }: StoreOptions,
+): Promise<LogState> {
+  const saved = await loadCheckpoint(disk, directory);
+  if (saved === undefined) return LogState.empty(genesisChain(clusterId));
+  return LogState.fromJson(saved.value);
+}
+
+function placeOf({ endOffset, endChain, lastTerm, lastTimeMs }: LogState): Place {
+  return { offset: endOffset, chain: endChain, term: lastTerm, timeMs: lastTimeMs };
+}
+
 function meaningOf(header: BatchHeader, body: Buffer): Buffer {
-  return header.kind === 'fence' ? Buffer.from(body) : nothing;
+  return needsBody(header) ? Buffer.from(body) : nothing;
 }

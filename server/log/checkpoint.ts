@@ -12,7 +12,7 @@ export interface Checkpoint {
   readonly value: unknown;
 }
 
-const format = { kind: 'checkpoint', version: 1 } as const;
+const format = { kind: 'checkpoint', version: 2 } as const;
 const namePattern = /^checkpoint-(\d{16})$/;
 
 /** The same for every offset, or each crash could leave one more behind. */
@@ -45,6 +45,18 @@ export async function loadCheckpoint(
     if (isCheckpoint(value) && value.offset === offset) return value;
   }
   return undefined;
+}
+
+/** Forgets the checkpoints of what lies behind `offset`, durably: the log is to end there. */
+export async function dropCheckpointsBehind(
+  disk: Disk,
+  directory: string,
+  offset: number,
+): Promise<void> {
+  for (const behind of await newestFirst(disk, directory)) {
+    if (behind > offset) await disk.remove(join(directory, nameOf(behind)));
+  }
+  await disk.syncDirectory(directory);
 }
 
 async function newestFirst(disk: Disk, directory: string): Promise<number[]> {

@@ -1,6 +1,7 @@
 /**
- * Whose directory it is: the file `identity`, written once and last when a data directory is made,
- * so a directory with an identity is complete and one without never held anything.
+ * Whose directory it is: the file `identity`, written last when a data directory is made, so a new
+ * directory with an identity is complete. Replaced as a whole when a node that has lost what it
+ * promised becomes another incarnation of itself.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ export interface Identity {
   /** Every node's id, sorted. */
   readonly members: readonly string[];
   readonly segmentBytesMax: number;
-  /** Rises when the node comes back with an empty disk. */
+  /** 1 when the cluster begins; a random number in each later life of the node. */
   readonly incarnation: number;
 }
 
@@ -27,6 +28,7 @@ export interface ClusterPlan {
   readonly members: readonly string[];
   readonly nodeId: string;
   readonly segmentBytesMax: number;
+  readonly incarnation: number;
 }
 
 const fileName = 'identity';
@@ -49,21 +51,34 @@ export async function createIdentity(
   directory: string,
   plan: ClusterPlan,
 ): Promise<Identity> {
-  const { name, nodeId, segmentBytesMax } = plan;
   checkPlan(plan);
   if (await hasIdentity(disk, directory)) {
     throw new LogLogError('DIRECTORY_NOT_EMPTY', `${directory} belongs to a node already`);
   }
-  const identity: Identity = {
-    clusterId: clusterIdOf(name, plan.members, segmentBytesMax),
-    clusterName: name,
-    nodeId,
-    members: plan.members.toSorted(),
-    segmentBytesMax,
-    incarnation: 1,
-  };
-  await replaceFile(disk, directory, fileName, encodeEnvelope(format, identity));
-  return identity;
+  return write(disk, directory, planned(plan));
+}
+
+/**
+ * In the place of an identity that is lost, or of one that cannot be read. Durable when it
+ * resolves. Throws CONFIG_INVALID.
+ */
+export async function replaceIdentity(
+  disk: Disk,
+  directory: string,
+  plan: ClusterPlan,
+): Promise<Identity> {
+  checkPlan(plan);
+  return write(disk, directory, planned(plan));
+}
+
+/** The same node in another life. Durable when it resolves; until then the old one is there. */
+export async function replaceIncarnation(
+  disk: Disk,
+  directory: string,
+  identity: Identity,
+  incarnation: number,
+): Promise<Identity> {
+  return write(disk, directory, { ...identity, incarnation });
 }
 
 /** Undefined if the directory has none. Throws DATA_CORRUPT or FORMAT_UNKNOWN. */
@@ -86,6 +101,22 @@ export async function loadIdentity(disk: Disk, directory: string): Promise<Ident
     throw misshapen(`${path}: clusterId`, 'the one of its cluster');
   }
   return identity;
+}
+
+async function write(disk: Disk, directory: string, identity: Identity): Promise<Identity> {
+  await replaceFile(disk, directory, fileName, encodeEnvelope(format, identity));
+  return identity;
+}
+
+function planned({ name, members, nodeId, segmentBytesMax, incarnation }: ClusterPlan): Identity {
+  return {
+    clusterId: clusterIdOf(name, members, segmentBytesMax),
+    clusterName: name,
+    nodeId,
+    members: members.toSorted(),
+    segmentBytesMax,
+    incarnation,
+  };
 }
 
 export async function hasIdentity(disk: Disk, directory: string): Promise<boolean> {

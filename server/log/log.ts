@@ -12,6 +12,8 @@ import { DiskError } from './disk.js';
 import { PageReader } from './page-reader.js';
 import type { Page } from './recent.js';
 import { emptyPage, Recent } from './recent.js';
+import type { MendSource, Repairs, Scrubbed } from './mending.js';
+import { Mending } from './mending.js';
 import type { Recovered } from './recovery.js';
 import { recover } from './recovery.js';
 import { Room } from './room.js';
@@ -48,6 +50,7 @@ export class Log {
   readonly #recent: Recent;
   readonly #reader: PageReader;
   readonly #writer: Writer;
+  readonly #mending: Mending;
   #endOffset: number;
   #durableOffset: number;
   #generation = 0;
@@ -82,18 +85,30 @@ export class Log {
         room: new Room(clock, (reason) => handlers.onStalled(reason)),
         onWritten: (written) => this.#written(written),
         onCut: (baseOffset) => this.#reader.forget(baseOffset),
+        mend: (baseOffset) => this.#mending.mend(baseOffset),
         onFailed: (error) => handlers.onFailed(error),
       },
       recovered,
     );
+    this.#mending = new Mending({
+      disk,
+      directory,
+      clusterId,
+      segmentBytesMax,
+      extent: () => ({ bases: this.#writer.bases, durableOffset: this.#durableOffset }),
+      onMended: (baseOffset, made) => {
+        this.#writer.found(made);
+        return this.#reader.drop(baseOffset);
+      },
+    });
   }
 
   /**
    * Opens the log in a data directory and hands on every batch from `start` on, in order, which is
    * a place that the log is known to have reached; `{ offset: 0, chain: genesisChain(clusterId),
    * term: 0, timeMs: 0 }` is the front. What a crash left is finished or cut where that is proven.
-   * Throws DATA_CORRUPT, naming segment file, offset and reason, with everything kept as it is, or
-   * FORMAT_UNKNOWN.
+   * Throws, with everything kept as it is: Rot for what may be mended (mend.ts) or cut off
+   * (cut-tail.ts), DATA_CORRUPT for a log that is not this one, FORMAT_UNKNOWN.
    */
   static async open(
     disk: Disk,
@@ -120,6 +135,21 @@ export class Log {
       await record.close();
       throw error;
     }
+  }
+
+  /** From now on what the disk loses below the committed end is mended when a read meets it. */
+  mendFrom(source: MendSource): void {
+    this.#mending.use(source);
+  }
+
+  /** What was mended since the log was opened. */
+  get repairs(): Repairs {
+    return this.#mending.repairs;
+  }
+
+  /** Base offsets of the segments, ascending. */
+  get segments(): readonly number[] {
+    return this.#writer.bases;
   }
 
   /** Where the kept log begins. */
@@ -184,7 +214,7 @@ export class Log {
   async read(offset: number, limit: number, below: number): Promise<Page> {
     const recent = this.readRecent(offset, limit, below);
     if (recent !== undefined) return recent;
-    const page = await this.#readDisk(offset, limit, below);
+    const page = await this.#readMended(offset, limit, below);
     return page ?? this.read(offset, limit, below);
   }
 
@@ -216,15 +246,25 @@ export class Log {
     if (offset >= below) return [];
     this.#checkOffset(offset, below);
     const recent = this.#recent.batchesFrom(offset, bytesMax, below);
-    const page = recent === undefined ? await this.#readDisk(offset, bytesMax, below) : undefined;
+    const page = recent === undefined ? await this.#readMended(offset, bytesMax, below) : undefined;
     const batches = recent ?? (page && batchesOf(page));
     if (batches === undefined) return this.batchesFrom(offset, bytesMax);
     return batches[0]?.header.offset === offset ? batches : [];
   }
 
+  /**
+   * Reads a segment as far as it is committed and durable, and mends what is bad in it. `pause`
+   * is called behind every piece that was read, with its length. Throws DATA_CORRUPT for a file
+   * of another log, FORMAT_UNKNOWN, DISK_FAILED, RESOURCE_EXHAUSTED or SHUTTING_DOWN.
+   */
+  scrub(baseOffset: number, pause: (bytes: number) => Promise<void>): Promise<Scrubbed> {
+    return this.#mending.scrub(baseOffset, pause);
+  }
+
   /** Writes what was appended, unless writing has failed or the disk is full, and closes files. */
   async close(): Promise<void> {
     await this.#writer.close();
+    await this.#mending.close();
     await this.#reader.close();
     await this.#record.close();
   }
@@ -250,15 +290,34 @@ export class Log {
     }
   }
 
+  /** What the disk has lost is mended, if it can be, and read again. */
+  async #readMended(offset: number, limit: number, below: number): Promise<Page | undefined> {
+    try {
+      return await this.#readDisk(offset, limit, below);
+    } catch (error) {
+      const mendableBelow = this.#mending.below;
+      const isRot = error instanceof LogLogError && error.code === 'DATA_CORRUPT';
+      if (!isRot || offset >= mendableBelow) throw error;
+      await this.#mending.mend(this.#segmentWith(offset).baseOffset);
+      return this.#readDisk(offset, limit, Math.min(below, mendableBelow));
+    }
+  }
+
+  #segmentWith(offset: number): { baseOffset: number; nextBase: number | undefined } {
+    const { bases } = this.#writer;
+    const i = bases.findLastIndex((base) => base <= offset);
+    const baseOffset = bases[i];
+    assert(baseOffset !== undefined, 'what is durable lies in a segment');
+    return { baseOffset, nextBase: bases[i + 1] };
+  }
+
   /** Undefined if the log was truncated meanwhile: what was read may be a mixture. */
   async #readDisk(offset: number, limit: number, below: number): Promise<Page | undefined> {
     const truncations = this.#truncations;
     try {
-      const { bases, openIndex } = this.#writer;
-      const i = bases.findLastIndex((baseOffset) => baseOffset <= offset);
-      const baseOffset = bases[i];
-      assert(baseOffset !== undefined, 'what is durable lies in a segment');
-      const endOffset = Math.min(this.#durableOffset, bases[i + 1] ?? Infinity);
+      const { openIndex } = this.#writer;
+      const { baseOffset, nextBase } = this.#segmentWith(offset);
+      const endOffset = Math.min(this.#durableOffset, nextBase ?? Infinity);
       const index = openIndex?.baseOffset === baseOffset ? openIndex : undefined;
       const source = { baseOffset, openIndex: index, endOffset };
       const page = await this.#reader.read(source, offset, limit, below);

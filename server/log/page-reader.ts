@@ -1,5 +1,4 @@
 /** Reads pages from segment files; keeps a bounded number of files open, each with its index. */
-import { join } from 'node:path';
 import { batchEnd, decodeBatch, decodeHeader } from '../../proto/batch.js';
 import { headerBytes } from '../../proto/limits.js';
 import type { Disk, DiskFile } from './disk.js';
@@ -7,7 +6,8 @@ import { findBatch } from './find-batch.js';
 import type { Page } from './recent.js';
 import { emptyPage } from './recent.js';
 import { readSealedIndex } from './sealed-index.js';
-import { corrupt, positionOf, segmentName } from './segment.js';
+import { corrupt, positionOf } from './segment.js';
+import { openSegmentFile } from './segment-files.js';
 import type { SegmentIndex } from './segment-index.js';
 import { readSegment, SegmentWindow } from './segment-window.js';
 
@@ -74,7 +74,16 @@ export class PageReader {
   /** Forgets the segments from `baseOffset` on: they have been cut back or removed. */
   async forget(baseOffset: number): Promise<void> {
     const gone = [...this.#cache.keys()].filter((base) => base >= baseOffset);
-    await Promise.all(gone.map((base) => this.#drop(base)));
+    await Promise.all(gone.map((base) => this.drop(base)));
+  }
+
+  /** Opens the segment anew, with its index, for the next reader: it has been mended. */
+  async drop(baseOffset: number): Promise<void> {
+    const cached = this.#cache.get(baseOffset);
+    if (cached === undefined) return;
+    this.#cache.delete(baseOffset);
+    cached.dropped = true;
+    await closeUnread(cached);
   }
 
   /** Files that are being read are closed behind that. */
@@ -91,7 +100,7 @@ export class PageReader {
     try {
       const oldest = this.#cache.keys().next();
       if (this.#cache.size > this.#options.indexCacheMax && oldest.done !== true) {
-        await this.#drop(oldest.value);
+        await this.drop(oldest.value);
       }
       return await action(await cached.file, cached);
     } finally {
@@ -115,7 +124,7 @@ export class PageReader {
   async #open(baseOffset: number): Promise<DiskFile> {
     const { disk, directory } = this.#options;
     try {
-      return await disk.open(join(directory, segmentName(baseOffset)), 'read');
+      return await openSegmentFile(disk, directory, baseOffset);
     } catch (error) {
       this.#cache.delete(baseOffset);
       throw error;
@@ -126,14 +135,6 @@ export class PageReader {
     const { disk, directory, segmentBytesMax } = this.#options;
     cached.index ??= await readSealedIndex(disk, directory, baseOffset, segmentBytesMax);
     return cached.index;
-  }
-
-  async #drop(baseOffset: number): Promise<void> {
-    const cached = this.#cache.get(baseOffset);
-    if (cached === undefined) return;
-    this.#cache.delete(baseOffset);
-    cached.dropped = true;
-    await closeUnread(cached);
   }
 }
 

@@ -7,12 +7,14 @@ import { batchEnd } from '../../proto/batch.js';
 import { groupBytesMax } from '../../proto/limits.js';
 import type { Disk, DiskFile } from './disk.js';
 import { Fill } from './fill.js';
+import { Rot } from './rot.js';
 import type { OnBatch, Place } from './scan.js';
 import { scanBatches } from './scan.js';
 import type { SegmentFormat } from './segment.js';
 import {
   corrupt,
   fileHeaderBytes,
+  foreignness,
   indexName,
   misplacement,
   positionOf,
@@ -23,7 +25,7 @@ import { openWindow, listSegments, readSegmentHeader } from './segment-files.js'
 import { SegmentIndex } from './segment-index.js';
 import type { SegmentWindow } from './segment-window.js';
 import { readSegment, scanChunkBytes } from './segment-window.js';
-import { isBlank, isTorn } from './torn.js';
+import { batchBeginsAfter, isBlank, judge } from './torn.js';
 import { applyTruncation } from './truncation.js';
 import type { TruncationRecord } from './truncation-record.js';
 
@@ -46,18 +48,22 @@ export interface Recovered {
 
 /**
  * Hands on every batch from `start` on, which is a place that the log is known to have reached.
- * Throws DATA_CORRUPT, naming segment file, offset and reason, or FORMAT_UNKNOWN.
+ * Throws Rot for what the disk may have lost, DATA_CORRUPT for what is not this log at all, both
+ * naming segment file, offset and reason, or FORMAT_UNKNOWN.
  */
 export async function recover(options: RecoveryOptions, start: Place): Promise<Recovered> {
   const { disk, directory } = options;
   await finishTruncation(options, start);
   const bases = await dropUnfinishedSegment(options, await listSegments(disk, directory));
-  const first = bases.findLastIndex((baseOffset) => baseOffset <= start.offset);
-  if (bases.length > 0 && first < 0) throw corrupt(0, start.offset, 'the segment is missing');
+  const [oldest] = bases;
+  if (oldest !== undefined && oldest > 0) {
+    const where = { baseOffset: 0, nextBase: oldest, offset: 0 };
+    throw new Rot('within', where, 'the segment is missing');
+  }
   let place = start;
-  for (let i = Math.max(0, first); ; i += 1) {
-    const [baseOffset, nextBase] = bases.slice(i, i + 2);
-    if (baseOffset === undefined || nextBase === undefined) break;
+  for (const [i, baseOffset] of bases.entries()) {
+    const nextBase = bases[i + 1];
+    if (nextBase === undefined || nextBase <= start.offset) continue;
     place = await scanSealed(options, baseOffset, nextBase, place);
   }
   const recovered = await recoverLast(options, bases, place);
@@ -94,7 +100,7 @@ async function dropUnfinishedSegment(
     const header = await readSegmentHeader(window);
     if (header.ok) return bases;
     const blank = await isBlank(window, new Fill(clusterId, baseOffset), fileHeaderBytes);
-    if (!blank) throw corrupt(baseOffset, baseOffset, header.reason);
+    if (!blank) throw await headerRot(window, undefined, header.reason);
   } finally {
     await file.close();
   }
@@ -112,11 +118,11 @@ async function scanSealed(
   const { disk, directory, segmentBytesMax, onBatch } = options;
   const { file, window } = await openWindow(disk, directory, baseOffset);
   try {
-    await startOf(options, window, from);
+    await startOf(options, window, nextBase, from);
     const { place, damage } = await scanBatches(window, segmentBytesMax, from, onBatch);
-    if (damage !== undefined) throw corrupt(baseOffset, place.offset, damage.reason);
-    if (place.offset === nextBase) return place;
-    throw corrupt(baseOffset, place.offset, `the next segment begins at offset ${nextBase}`);
+    if (damage === undefined && place.offset === nextBase) return place;
+    const reason = damage?.reason ?? `the next segment begins at offset ${nextBase}`;
+    throw new Rot('within', { baseOffset, nextBase, offset: place.offset }, reason);
   } finally {
     await file.close();
   }
@@ -134,24 +140,28 @@ async function recoverLast(
   const { disk, directory, clusterId, segmentBytesMax } = options;
   const baseOffset = bases.at(-1);
   if (baseOffset === undefined) {
-    if (from.offset > 0)
-      throw corrupt(0, 0, `there is no segment, and ${from.offset} is committed`);
+    if (from.offset > 0) {
+      const where = { baseOffset: 0, nextBase: undefined, offset: 0 };
+      throw new Rot('tail', where, `there is no segment, and ${from.offset} is committed`);
+    }
     return { bases, end: from, index: undefined };
   }
   const index = new SegmentIndex(baseOffset);
   const { file, window } = await openWindow(disk, directory, baseOffset);
   let end: Place;
   try {
-    const start = await startOf(options, window, from);
+    const start = await startOf(options, window, undefined, from);
     const onBatch = handOnBehind(baseOffset, from, index, options.onBatch);
     const { place, damage } = await scanBatches(window, segmentBytesMax, start, onBatch);
     const fill = new Fill(clusterId, baseOffset);
-    if (damage !== undefined && !(await isTorn(window, fill, place.offset, damage))) {
-      throw corrupt(baseOffset, place.offset, damage.reason);
+    const where = { baseOffset, nextBase: undefined, offset: place.offset };
+    if (damage !== undefined) {
+      const verdict = await judge(window, fill, place.offset, damage);
+      if (verdict !== 'torn') throw new Rot(verdict, where, damage.reason);
     }
     if (place.offset < from.offset) {
       const reason = `the log ends here, and ${from.offset} is known to be committed`;
-      throw corrupt(baseOffset, place.offset, reason);
+      throw new Rot('tail', where, reason);
     }
     end = place;
   } finally {
@@ -166,20 +176,32 @@ async function recoverLast(
 async function startOf(
   options: RecoveryOptions,
   window: SegmentWindow,
+  nextBase: number | undefined,
   from: Place,
 ): Promise<Place> {
   const { baseOffset } = window;
   const decoded = await readSegmentHeader(window);
-  if (!decoded.ok) throw corrupt(baseOffset, baseOffset, decoded.reason);
-  const wrong = misplacement(decoded.header, baseOffset, options);
-  if (wrong !== undefined) throw corrupt(baseOffset, baseOffset, wrong);
+  if (!decoded.ok) throw await headerRot(window, nextBase, decoded.reason);
+  const foreign = foreignness(decoded.header, options);
+  if (foreign !== undefined) throw corrupt(baseOffset, baseOffset, foreign);
+  const wrong = misplacement(decoded.header, baseOffset);
+  if (wrong !== undefined) throw await headerRot(window, nextBase, wrong);
   const { chain, term } = decoded.header;
   if (from.offset > baseOffset) return { offset: baseOffset, chain, term, timeMs: 0 };
   if (chain !== from.chain || term !== from.term) {
-    const reason = 'the segment does not follow the one before it';
-    throw corrupt(baseOffset, baseOffset, reason);
+    throw await headerRot(window, nextBase, 'the segment does not follow the one before it');
   }
   return from;
+}
+
+async function headerRot(
+  window: SegmentWindow,
+  nextBase: number | undefined,
+  reason: string,
+): Promise<Rot> {
+  const { baseOffset } = window;
+  const goesOn = nextBase !== undefined || (await batchBeginsAfter(window, fileHeaderBytes - 1));
+  return new Rot(goesOn ? 'within' : 'tail', { baseOffset, nextBase, offset: baseOffset }, reason);
 }
 
 function handOnBehind(

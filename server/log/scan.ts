@@ -4,6 +4,7 @@ import { batchEnd, bodyChecksum, decodeHeader, nextChain } from '../../proto/bat
 import { headerBytes } from '../../proto/limits.js';
 import { fitsSegment, positionOf } from './segment.js';
 import type { SegmentWindow } from './segment-window.js';
+import { unreadableReason } from './segment-window.js';
 
 /** Where a log has got to: its end, and what the next batch has to follow. */
 export interface Place {
@@ -43,31 +44,46 @@ export async function scanBatches(
     if (position === window.length) return { place, damage: undefined };
     const headerView = await window.bytesAt(position, headerBytes);
     const decoded = decodeHeader(headerView);
-    if (!decoded.ok) return { place, damage: { type: 'header', reason: decoded.reason } };
+    if (!decoded.ok) {
+      const reason = window.isReadable(position, headerBytes) ? decoded.reason : unreadableReason;
+      return { place, damage: { type: 'header', reason } };
+    }
     const { header } = decoded;
-    const reason =
-      misfit(header, headerView, place) ??
-      (fitsSegment(header, window.baseOffset, segmentBytesMax)
-        ? undefined
-        : 'the batch belongs into the next segment');
+    const reason = misfit(header, headerView, place, window.baseOffset, segmentBytesMax);
     if (reason !== undefined) return { place, damage: { type: 'misfit', reason } };
-    const body = await window.bytesAt(position + headerBytes, header.bodyBytes);
+    const bodyAt = position + headerBytes;
+    const body = await window.bytesAt(bodyAt, header.bodyBytes);
     if (body.length < header.bodyBytes) {
       return { place, damage: { type: 'body', header, reason: 'the body is cut short' } };
     }
     if (bodyChecksum(body) !== header.bodyChecksum) {
-      return { place, damage: { type: 'body', header, reason: "the body's checksum is wrong" } };
+      const readable = window.isReadable(bodyAt, header.bodyBytes);
+      const wrong = readable ? "the body's checksum is wrong" : unreadableReason;
+      return { place, damage: { type: 'body', header, reason: wrong } };
     }
     onBatch(header, body);
-    const { chain, term, timeMs } = header;
-    place = { offset: batchEnd(header), chain, term, timeMs };
+    place = placeBehind(header);
   }
 }
 
-function misfit(header: BatchHeader, bytes: Buffer, place: Place): string | undefined {
+/** Where a log has got to with a batch. */
+export function placeBehind(header: BatchHeader): Place {
+  const { chain, term, timeMs } = header;
+  return { offset: batchEnd(header), chain, term, timeMs };
+}
+
+/** Why a whole header cannot be that of the next batch of a segment, if it cannot. */
+export function misfit(
+  header: BatchHeader,
+  bytes: Buffer,
+  place: Place,
+  baseOffset: number,
+  segmentBytesMax: number,
+): string | undefined {
   if (header.offset !== place.offset) return `the batch of offset ${header.offset} stands here`;
   if (header.term < place.term) return `term ${header.term} comes behind term ${place.term}`;
   if (header.timeMs < place.timeMs) return 'the time goes back';
   if (header.chain !== nextChain(place.chain, bytes)) return 'the chain is broken';
-  return undefined;
+  const fits = fitsSegment(header, baseOffset, segmentBytesMax);
+  return fits ? undefined : 'the batch belongs into the next segment';
 }

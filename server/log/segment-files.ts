@@ -1,8 +1,15 @@
 /** Opens segment files for reading them from front to back. */
 import { join } from 'node:path';
 import type { Disk, DiskFile } from './disk.js';
+import { DiskError } from './disk.js';
 import type { DecodedSegmentHeader } from './segment.js';
-import { decodeSegmentHeader, fileHeaderBytes, parseName, segmentName } from './segment.js';
+import {
+  corrupt,
+  decodeSegmentHeader,
+  fileHeaderBytes,
+  parseName,
+  segmentName,
+} from './segment.js';
 import { SegmentWindow } from './segment-window.js';
 
 /** Base offsets, ascending. `directory` holds the segments. */
@@ -15,13 +22,28 @@ export async function listSegments(disk: Disk, directory: string): Promise<numbe
   return bases.toSorted((left, right) => left - right);
 }
 
-/** The caller closes the file. */
+/** For reading; the caller closes it. Throws DATA_CORRUPT if it is missing. */
+export async function openSegmentFile(
+  disk: Disk,
+  directory: string,
+  baseOffset: number,
+): Promise<DiskFile> {
+  try {
+    return await disk.open(join(directory, segmentName(baseOffset)), 'read');
+  } catch (error) {
+    const missing = error instanceof DiskError && error.code === 'ENOENT';
+    if (!missing) throw error;
+    throw corrupt(baseOffset, baseOffset, 'the file is missing', error);
+  }
+}
+
+/** The caller closes the file. Throws DATA_CORRUPT if it is missing. */
 export async function openWindow(
   disk: Disk,
   directory: string,
   baseOffset: number,
 ): Promise<{ file: DiskFile; window: SegmentWindow }> {
-  const file = await disk.open(join(directory, segmentName(baseOffset)), 'read');
+  const file = await openSegmentFile(disk, directory, baseOffset);
   try {
     return { file, window: new SegmentWindow(file, baseOffset, await file.length()) };
   } catch (error) {

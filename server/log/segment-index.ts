@@ -12,6 +12,7 @@ import { assert } from '../../proto/errors.js';
 import type { Disk, DiskFile } from './disk.js';
 import { DiskError } from './disk.js';
 import { indexName } from './segment.js';
+import { isUnreadable } from './segment-window.js';
 
 const stepBytes = 64 * 1024;
 const magic = 'LLix';
@@ -90,7 +91,7 @@ export class SegmentIndex {
   }
 }
 
-/** Undefined if there is no file or it is not this segment's. `directory` holds the segments. */
+/** Undefined if there is no file, or it is rotten or not this segment's. */
 export async function loadIndex(
   disk: Disk,
   directory: string,
@@ -103,6 +104,9 @@ export async function loadIndex(
     const bytes = Buffer.alloc(await file.length());
     const bytesRead = await file.read(bytes, 0);
     return SegmentIndex.decode(bytes.subarray(0, bytesRead), baseOffset, endOffset);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return undefined;
   } finally {
     await file.close();
   }

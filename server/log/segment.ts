@@ -141,18 +141,20 @@ export function decodeSegmentHeader(bytes: Buffer, name: string): DecodedSegment
   return { ok: true, header };
 }
 
-/** Why the header cannot be that of the segment at `baseOffset` of this log, if it cannot. */
-export function misplacement(
-  header: SegmentHeader,
-  baseOffset: number,
-  format: SegmentFormat,
-): string | undefined {
+/** Why the header is of another log, if it is. */
+export function foreignness(header: SegmentHeader, format: SegmentFormat): string | undefined {
   if (header.clusterId !== format.clusterId) {
     return `the file belongs to the cluster ${header.clusterId}`;
   }
-  if (header.baseOffset !== baseOffset) return `the file is the one of offset ${header.baseOffset}`;
   if (header.segmentBytesMax !== format.segmentBytesMax) {
     return `the file was made for segments of ${header.segmentBytesMax} bytes`;
   }
   return undefined;
+}
+
+/** Why the header is of another segment, if it is: a disk may write to a wrong place. */
+export function misplacement(header: SegmentHeader, baseOffset: number): string | undefined {
+  return header.baseOffset === baseOffset
+    ? undefined
+    : `the file is the one of offset ${header.baseOffset}`;
 }

@@ -7,6 +7,7 @@ import { batchEnd } from '../../proto/batch.js';
 import { checkEntries } from '../../proto/entries.js';
 import { assert } from '../../proto/errors.js';
 import { entryLengthBytes, tokenBytesMax } from '../../proto/limits.js';
+import { admissionIn } from './incarnation.js';
 import { Producers } from './producers.js';
 import { asCount, asFields, asList, asText } from './shape.js';
 
@@ -14,6 +15,15 @@ import { asCount, asFields, asList, asText } from './shape.js';
 export interface TermStart {
   readonly term: number;
   readonly startOffset: number;
+}
+
+/** Where the log admits an incarnation of a node. */
+export interface AdmissionAt {
+  readonly node: string;
+  readonly incarnation: number;
+  /** Of its batch; so is `end`. */
+  readonly offset: number;
+  readonly end: number;
 }
 
 interface Fields {
@@ -24,7 +34,13 @@ interface Fields {
   dataEnd: number;
   token: Buffer | null;
   terms: readonly TermStart[];
+  admissions: readonly AdmissionAt[];
   readonly producers: Producers;
+}
+
+/** Whether the state depends on what is inside the batch. */
+export function needsBody({ kind }: BatchHeader): boolean {
+  return kind === 'fence' || kind === 'incarnation';
 }
 
 export class LogState {
@@ -44,6 +60,7 @@ export class LogState {
       dataEnd: 0,
       token: null,
       terms: [],
+      admissions: [],
       producers: new Producers(),
     });
   }
@@ -81,11 +98,16 @@ export class LogState {
     return this.#fields.terms;
   }
 
+  /** In the order of the log. A list that was returned does not change. */
+  get admissions(): readonly AdmissionAt[] {
+    return this.#fields.admissions;
+  }
+
   get producers(): Producers {
     return this.#fields.producers;
   }
 
-  /** The next batch of the log. Only the body of a `fence` batch is looked at, and not kept. */
+  /** The next batch of the log. `needsBody` says whose body is looked at; none is kept. */
   apply(header: BatchHeader, body: Buffer): void {
     const fields = this.#fields;
     assert(header.offset === fields.endOffset, 'a batch begins where the log ends');
@@ -95,6 +117,10 @@ export class LogState {
     if (header.kind === 'fence') fields.token = tokenIn(body);
     if (header.term > fields.lastTerm) {
       fields.terms = [...fields.terms, { term: header.term, startOffset: header.offset }];
+    }
+    if (header.kind === 'incarnation') {
+      const at = { offset: header.offset, end: batchEnd(header) };
+      fields.admissions = [...fields.admissions, { ...admissionIn(body), ...at }];
     }
     fields.endOffset = batchEnd(header);
     fields.endChain = header.chain;
@@ -108,11 +134,17 @@ export class LogState {
   }
 
   toJson(): unknown {
-    const { token, terms, producers, ...rest } = this.#fields;
+    const { token, terms, admissions, producers, ...rest } = this.#fields;
     return {
       ...rest,
       token: token === null ? null : token.toString('hex'),
       terms: terms.map(({ term, startOffset }) => [term, startOffset]),
+      admissions: admissions.map(({ node, incarnation, offset, end }) => [
+        node,
+        incarnation,
+        offset,
+        end,
+      ]),
       producers: producers.toJson(),
     };
   }
@@ -130,6 +162,7 @@ export class LogState {
       dataEnd: count('dataEnd'),
       token: fields['token'] === null ? null : Buffer.from(text('token'), 'hex'),
       terms: asList(fields['terms'], "the log's terms").map(termStartFromJson),
+      admissions: asList(fields['admissions'], "the log's admissions").map(admissionFromJson),
       producers: Producers.fromJson(fields['producers']),
     });
   }
@@ -140,6 +173,16 @@ function termStartFromJson(value: unknown): TermStart {
   return {
     term: asCount(term, "a term's number"),
     startOffset: asCount(startOffset, "a term's start"),
+  };
+}
+
+function admissionFromJson(value: unknown): AdmissionAt {
+  const [node, incarnation, offset, end] = asList(value, 'an admission');
+  return {
+    node: asText(node, "an admission's node"),
+    incarnation: asCount(incarnation, "an admission's incarnation"),
+    offset: asCount(offset, "an admission's offset"),
+    end: asCount(end, "an admission's end"),
   };
 }
 

@@ -10,6 +10,7 @@ import { batchEnd, decodeHeader } from '../../proto/batch.js';
 import { assert } from '../../proto/errors.js';
 import { groupBytesMax, headerBytes } from '../../proto/limits.js';
 import type { Fill } from './fill.js';
+import type { RotKind } from './rot.js';
 import type { Damage } from './scan.js';
 import { offsetAt, positionOf, sectorBytes } from './segment.js';
 import type { SegmentWindow } from './segment-window.js';
@@ -20,6 +21,24 @@ const headerChecksumAt = headerBytes - 4;
 
 /** Up to this many bytes of a batch can equal the pattern by chance: they need a proof. */
 const chanceBytesMax = 2;
+
+/** What damage in the last segment is: the end of a cut write, or rot of one kind or the other. */
+export async function judge(
+  window: SegmentWindow,
+  fill: Fill,
+  offset: number,
+  damage: Damage,
+): Promise<'torn' | RotKind> {
+  if (await isTorn(window, fill, offset, damage)) return 'torn';
+  // A header that follows says itself what has to stand behind it; where the file ends within that,
+  // it has lost its end, and perhaps more than this batch.
+  if (damage.type === 'body') {
+    const end = positionOf(window.baseOffset, batchEnd(damage.header));
+    return end <= window.length ? 'within' : 'tail';
+  }
+  const goesOn = await batchBeginsAfter(window, positionOf(window.baseOffset, offset));
+  return goesOn ? 'within' : 'tail';
+}
 
 /** Whether the damage at `offset` of the last segment is the end of a write that was cut short. */
 export async function isTorn(
@@ -107,7 +126,7 @@ async function bodyFits(
 }
 
 /** Whether the header of a batch of this place stands anywhere behind `position`. */
-async function batchBeginsAfter(window: SegmentWindow, position: number): Promise<boolean> {
+export async function batchBeginsAfter(window: SegmentWindow, position: number): Promise<boolean> {
   for (let at = position + 1; at + headerBytes <= window.length;) {
     const bytes = await window.bytesAt(at, scanChunkBytes);
     for (let found = bytes.indexOf(batchMagic); found >= 0;) {

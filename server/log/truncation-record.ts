@@ -5,8 +5,9 @@
  * they resolve, and a crash within one leaves the old value or the new.
  */
 import { join } from 'node:path';
-import { assert } from '../../proto/errors.js';
+import { assert, LogLogError } from '../../proto/errors.js';
 import type { Disk } from './disk.js';
+import { isUnreadable } from './segment-window.js';
 import { asCount, asFields, misshapen } from './shape.js';
 import { createSlots, readSlots, SlotFile } from './slots.js';
 
@@ -28,9 +29,15 @@ export class TruncationRecord {
     this.#pending = pending;
   }
 
-  /** Makes the file if there is none. `directory` is the data directory. */
+  /**
+   * Makes the file if there is none, or if rot took both copies. `directory` is the data directory.
+   *
+   * Without its record a truncation that had begun is one that never did: nothing of the new log
+   * was written or promised before it ended. What it had not cut yet is part of the log again, for
+   * the leader to cut; a gap that it had made is rot that no copy of the log can explain.
+   */
   static async open(disk: Disk, directory: string): Promise<TruncationRecord> {
-    if ((await disk.lengthOf(join(directory, format.fileName))) === undefined) {
+    if (await isMissingOrRotten(disk, directory)) {
       await createSlots(disk, directory, format, { pending: null });
     }
     const { slots, value } = await SlotFile.open(disk, directory, format);
@@ -62,6 +69,19 @@ export class TruncationRecord {
 
   close(): Promise<void> {
     return this.#slots.close();
+  }
+}
+
+async function isMissingOrRotten(disk: Disk, directory: string): Promise<boolean> {
+  if ((await disk.lengthOf(join(directory, format.fileName))) === undefined) return true;
+  try {
+    await readSlots(disk, directory, format);
+    return false;
+  } catch (error) {
+    const unreadable = isUnreadable(error);
+    if (!unreadable && !(error instanceof LogLogError && error.code === 'DATA_CORRUPT'))
+      throw error;
+    return true;
   }
 }
 

@@ -18,6 +18,7 @@ import { scanBatches } from './scan.js';
 import type { SegmentHeader } from './segment.js';
 import {
   fileHeaderBytes,
+  foreignness,
   misplacement,
   parseName,
   positionOf,
@@ -224,7 +225,10 @@ class Verification {
       return undefined;
     }
     const { header } = decoded;
-    const wrong = misplacement(header, baseOffset, identity) ?? (from && gapBefore(header, from));
+    const wrong =
+      foreignness(header, identity) ??
+      misplacement(header, baseOffset) ??
+      (from && gapBefore(header, from));
     if (wrong !== undefined) this.#addProblem(name, baseOffset, wrong);
     const { chain, term } = header;
     const start =

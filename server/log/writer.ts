@@ -23,6 +23,8 @@ export interface WriterOptions extends Omit<OpenSegmentOptions, 'onFailed'> {
   readonly onWritten: (offset: number) => void;
   /** The segments from `baseOffset` on were cut back or removed; nothing is written before it ends. */
   readonly onCut: (baseOffset: number) => Promise<void>;
+  /** Puts right what a segment has lost, as far as that can be done. */
+  readonly mend: (baseOffset: number) => Promise<unknown>;
   /** Called once; nothing is written after it. */
   readonly onFailed: (error: LogLogError) => void;
 }
@@ -58,6 +60,13 @@ export class Writer {
   /** The index of the segment that is being written. */
   get openIndex(): SegmentIndex | undefined {
     return this.#open?.index;
+  }
+
+  /** Segments in front of the one that is written are there that were not when the log was opened. */
+  found(bases: readonly number[]): void {
+    for (const base of bases) {
+      this.#bases.splice(this.#bases.findLastIndex((other) => other < base) + 1, 0, base);
+    }
   }
 
   /** Queues batches that follow what is queued. Throws DISK_FAILED, or SHUTTING_DOWN once closed. */
@@ -152,7 +161,7 @@ export class Writer {
   async #drop(truncation: Truncation): Promise<void> {
     const { disk, directory, clusterId, room, onCut } = this.#options;
     const { offset } = truncation;
-    const index = await this.#indexBefore(offset);
+    const index = await this.#readMended(offset, () => this.#indexBefore(offset));
     await this.#open?.close();
     this.#open = undefined;
     await room.wait(() => applyTruncation(disk, directory, clusterId, truncation));
@@ -162,10 +171,24 @@ export class Writer {
       return onCut(0);
     }
     index.cut(offset);
-    this.#issued = startBehind(await lastBatchBefore(disk, directory, index, offset));
+    const read = () => lastBatchBefore(disk, directory, index, offset);
+    this.#issued = startBehind(await this.#readMended(offset, read));
     assert(this.#issued.offset === offset, 'the log is cut where a batch begins');
     this.#open = await this.#reopen(index, offset);
     await onCut(index.baseOffset);
+  }
+
+  /** Reads in front of `offset`; where rot is in the way, it is mended and read again. */
+  async #readMended<T>(offset: number, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      const baseOffset = this.#bases.findLast((base) => base < offset);
+      const isRot = error instanceof LogLogError && error.code === 'DATA_CORRUPT';
+      if (!isRot || baseOffset === undefined) throw error;
+      await this.#options.mend(baseOffset);
+      return read();
+    }
   }
 
   /** Of the segment that holds the last byte in front of `offset`. */

@@ -17,8 +17,9 @@ export function reportCorrupt(core: Core, offset: number, reason: string): void 
   core.effects.push({ type: 'corrupt', offset, reason });
 }
 
-export function isLinked(core: Core, peer: NodeId): boolean {
-  return core.state.links.includes(peer);
+/** Whether this node may vote and acknowledge: what it has promised as this incarnation it has. */
+export function isAdmitted(state: RaftState): boolean {
+  return state.admitted === state.incarnation && !state.rejoining;
 }
 
 /** The disk has had something to sync for an election timeout and has not moved. */

@@ -2,11 +2,11 @@
  * Elections, with pre-vote and check-quorum (Ongaro's dissertation, sections 9.6 and 6.2): nobody
  * raises its term before a quorum would vote for it, and nobody who hears a leader votes.
  */
-import { isDiskStalled, send } from './core.js';
+import { isAdmitted, isDiskStalled, send } from './core.js';
 import type { Core } from './core.js';
 import { becomeLeader } from './leader.js';
 import { durableEnd } from './log.js';
-import { isQuorum, isVoter } from './quorum.js';
+import { isAlone, isQuorum, isVoter } from './quorum.js';
 import {
   becomeFollower,
   enterRole,
@@ -23,9 +23,9 @@ type VoteReply = Extract<Message, { type: 'voteReply' }>;
 /** Campaigns once no leader has been heard for the timeout; gives up on the leader if it may not. */
 export function campaignIfDue(core: Core): void {
   const { state, options } = core;
-  const isAlone = isQuorum(options.configuration, (voter) => voter === options.id);
   const waitedTicks = state.tick - state.waitingSinceTick;
-  if (!isAlone && waitedTicks < state.electionTimeoutTicks) return;
+  if (!isAlone(options.configuration, options.id) && waitedTicks < state.electionTimeoutTicks)
+    return;
   if (mayCampaign(core)) campaign(core, 'preVote');
   else if (state.role.type === 'follower' && state.role.leader !== null) {
     becomeFollower(core, state.term, null);
@@ -52,7 +52,7 @@ export function onVoteRequest(core: Core, from: NodeId, request: VoteRequest): v
   if (preVote) return reply(core, from, true, granted ? request.term : state.term, granted);
   if (isNewer) becomeFollower(core, request.term, null, granted ? from : null);
   else if (granted && state.vote === null) {
-    saveHardState(core, state.term, from);
+    saveHardState(core, { term: state.term, vote: from, admitted: state.admitted });
     restartElectionTimeout(state, options);
   }
   reply(core, from, false, state.term, granted);
@@ -73,7 +73,8 @@ function campaign(core: Core, stage: Candidate['stage'], transfer = false): void
   const { state, options } = core;
   const { id, configuration } = options;
   const candidate: Candidate = { type: 'candidate', stage, granted: [id] };
-  if (stage === 'vote') enterRole(core, candidate, state.term + 1, id);
+  const { admitted } = state;
+  if (stage === 'vote') enterRole(core, candidate, { term: state.term + 1, vote: id, admitted });
   else enterRole(core, candidate);
   const preVote = stage === 'preVote';
   const term = preVote ? state.term + 1 : state.term;
@@ -92,7 +93,8 @@ function proceedIfElected(core: Core, candidate: Candidate): void {
 }
 
 function mayCampaign(core: Core): boolean {
-  return isVoter(core.options.configuration, core.options.id) && !isDiskStalled(core);
+  const { configuration, id } = core.options;
+  return isVoter(configuration, id) && isAdmitted(core.state) && !isDiskStalled(core);
 }
 
 /** A leader is or was about less than the shortest election timeout ago. */

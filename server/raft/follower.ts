@@ -1,14 +1,15 @@
 /** What a follower does with its leader's messages (Raft paper, section 5.3). */
-import { advanceCommit, reportCorrupt, send } from './core.js';
+import { advanceCommit, isAdmitted, reportCorrupt, send } from './core.js';
 import type { Core } from './core.js';
 import { compareMark, extendLog, sameChain, truncateLog } from './log.js';
 import { isRun } from './marks.js';
-import { becomeFollower } from './role.js';
+import { becomeFollower, enterRole, followerOf } from './role.js';
 import { termBefore, termsBelow } from './terms.js';
 import type { Mark, Message, NodeId, Rejection } from './types.js';
 
 type Append = Extract<Message, { type: 'append' }>;
 type Heartbeat = Extract<Message, { type: 'heartbeat' }>;
+type Welcome = Extract<Message, { type: 'welcome' }>;
 
 /** Entries of the term table in a rejection. */
 const rejectionTermsMax = 64;
@@ -44,6 +45,18 @@ export function onHeartbeat(core: Core, from: NodeId, heartbeat: Heartbeat): voi
   followCommit(core, heartbeat.commitOffset);
   const { round } = heartbeat;
   send(core, from, { type: 'heartbeatReply', term: core.state.term, round });
+}
+
+/**
+ * From now on this incarnation votes and acknowledges. Its vote in this term is the leader's, so
+ * that it votes in later terms only: what the one before it promised in earlier ones stays true.
+ */
+export function onWelcome(core: Core, from: NodeId, { term }: Welcome): void {
+  const { state } = core;
+  if (!isAdmitted(state)) {
+    enterRole(core, followerOf(from), { term, vote: from, admitted: state.incarnation });
+  }
+  onHeartbeat(core, from, { type: 'heartbeat', term, commitOffset: 0, round: 0 });
 }
 
 /** The disk got further: tells the leader if that counts for it. */

@@ -1,9 +1,19 @@
 /** What a leader does: orders, replicates, counts acknowledgements, and stops when in doubt. */
 import { assert } from './assert.js';
-import { advanceCommit, isDiskStalled, isLinked, reportCorrupt } from './core.js';
+import { advanceCommit, isDiskStalled, reportCorrupt } from './core.js';
 import type { Core } from './core.js';
+import { isCounted, isDiscounted } from './links.js';
 import { extendLog } from './log.js';
-import { acknowledge, createProgress, isAskedFor, probeFrom, progressOf } from './progress.js';
+import {
+  acknowledge,
+  createProgress,
+  findProgress,
+  forgetProgress,
+  hear,
+  isAskedFor,
+  probeFrom,
+  progressOf,
+} from './progress.js';
 import type { Progress } from './progress.js';
 import { isQuorum, peersOf, quorumValue } from './quorum.js';
 import { serveReads } from './read-index.js';
@@ -23,7 +33,18 @@ export function becomeLeader(core: Core): void {
   const startOffset = log.endOffset;
   const peers = peersOf(configuration, id).map((peer) => createProgress(peer, startOffset, tick));
   const reads = { round: 0, running: [], waiting: [] };
+  for (const peer of peers) forgetIfDiscounted(core, peer);
   enterRole(core, { type: 'leader', startOffset, peers, reads, heartbeatTick: tick });
+}
+
+/**
+ * What a peer said as another incarnation, or before it lost it, counts for nothing: it has
+ * acknowledged nothing, confirmed nothing, and has not been heard.
+ */
+export function forgetIfDiscounted(core: Core, peer: Progress): void {
+  if (!isDiscounted(core, peer.id)) return;
+  const { log, tick } = core.state;
+  forgetProgress(peer, log.endOffset, tick - core.options.electionTicks);
 }
 
 export function propose(core: Core, marks: readonly Mark[]): void {
@@ -36,6 +57,10 @@ export function propose(core: Core, marks: readonly Mark[]): void {
     'a leader proposes in its own term',
   );
   extendLog(log, marks, tick);
+  for (const { admission } of marks) {
+    const peer = admission && findProgress(role.peers, admission.node);
+    if (peer !== undefined) forgetIfDiscounted(core, peer);
+  }
 }
 
 /** Does everything that an event has made possible; nothing before the no-op. */
@@ -50,7 +75,7 @@ export function settle(core: Core, leader: Leader): void {
 export function onAppendReply(core: Core, peer: Progress, reply: AppendReply): void {
   const { tick, log } = core.state;
   const { matchOffset, rejection } = reply;
-  peer.heardTick = tick;
+  hear(peer, tick);
   if (matchOffset > log.endOffset) {
     return reportCorrupt(core, matchOffset, `${peer.id} acknowledges what was never written`);
   }
@@ -60,7 +85,7 @@ export function onAppendReply(core: Core, peer: Progress, reply: AppendReply): v
 }
 
 export function onHeartbeatReply(core: Core, peer: Progress, round: number): void {
-  peer.heardTick = core.state.tick;
+  hear(peer, core.state.tick);
   peer.confirmedRound = Math.max(peer.confirmedRound, round);
 }
 
@@ -70,7 +95,7 @@ export function tickLeader(core: Core, leader: Leader): void {
   for (const peer of leader.peers) askIfLost(core, peer);
   if (tick - leader.heartbeatTick < core.options.heartbeatTicks) return;
   leader.heartbeatTick = tick;
-  for (const peer of leader.peers) if (isLinked(core, peer.id)) sendHeartbeat(core, leader, peer);
+  for (const peer of leader.peers) if (isCounted(core, peer.id)) sendHeartbeat(core, leader, peer);
 }
 
 function onRejection(core: Core, peer: Progress, rejection: Rejection): void {

@@ -1,12 +1,14 @@
 /** What the core knows of its own log: offsets, terms and the newest marks, never the bytes. */
+import { extendAdmissions, truncateAdmissions } from './admissions.js';
 import { assert } from './assert.js';
-import { chainAt, isBoundary, isRun, truncateMarks } from './marks.js';
+import { chainAt, isRun, truncateMarks } from './marks.js';
 import type { RecentMarks } from './marks.js';
 import { extendTerms, termBefore, truncateTerms } from './terms.js';
-import type { Mark, RaftStart, TermStart } from './types.js';
+import type { AdmissionAt, Mark, RaftStart, TermStart } from './types.js';
 
 export interface Log {
   readonly terms: TermStart[];
+  readonly admissions: AdmissionAt[];
   /** At least everything behind the commit or the durable offset, whichever is smaller. */
   readonly marks: RecentMarks;
   endOffset: number;
@@ -21,8 +23,11 @@ export interface Log {
 export function createLog(start: RaftStart): Log {
   const { endOffset, endChain, commitOffset } = start;
   assert(commitOffset <= endOffset, 'a log is committed beyond its end');
+  const admissions: AdmissionAt[] = [];
+  for (const admission of start.admissions) extendAdmissions(admissions, admission);
   return {
     terms: [...start.terms],
+    admissions,
     marks: { items: [], startOffset: endOffset, startChain: endChain },
     endOffset,
     durableOffset: endOffset,
@@ -48,6 +53,8 @@ export function extendLog(log: Log, marks: readonly Mark[], tick: number): void 
   if (log.durableOffset === log.endOffset) log.syncTick = tick;
   for (const mark of marks) {
     extendTerms(log.terms, mark.term, mark.offset);
+    const { offset, end, admission } = mark;
+    if (admission !== undefined) extendAdmissions(log.admissions, { ...admission, offset, end });
     log.marks.items.push(mark);
     log.endOffset = mark.end;
   }
@@ -57,6 +64,7 @@ export function extendLog(log: Log, marks: readonly Mark[], tick: number): void 
 export function truncateLog(log: Log, offset: number): void {
   assert(offset >= log.commitOffset, 'a truncation reaches below the commit offset');
   truncateTerms(log.terms, offset);
+  truncateAdmissions(log.admissions, offset);
   truncateMarks(log.marks, offset);
   log.endOffset = offset;
   log.durableOffset = Math.min(log.durableOffset, offset);
@@ -67,7 +75,7 @@ export function truncateLog(log: Log, offset: number): void {
 export function markSynced(log: Log, generation: number, offset: number, tick: number): boolean {
   if (generation !== log.generation || offset <= log.durableOffset) return false;
   assert(
-    offset <= log.endOffset && isBoundary(log.marks, offset),
+    offset <= log.endOffset && chainAt(log.marks, offset) !== null,
     `no batch ends at ${offset}, which is said to be synced`,
   );
   log.durableOffset = offset;

@@ -1,4 +1,5 @@
 /** The marks of the newest batches, without a gap up to the log's end. */
+import { assert } from './assert.js';
 import type { Mark } from './types.js';
 
 export interface RecentMarks {
@@ -17,15 +18,11 @@ export function markIndex(marks: RecentMarks, offset: number): number {
   while (low < high) {
     const middle = (low + high) >>> 1;
     const mark = items[middle];
-    if (mark !== undefined && mark.offset < offset) low = middle + 1;
+    assert(mark !== undefined, 'a search stays within the marks');
+    if (mark.offset < offset) low = middle + 1;
     else high = middle;
   }
   return low;
-}
-
-/** Whether a batch is known to end, or the marks to start, exactly at `offset`. */
-export function isBoundary(marks: RecentMarks, offset: number): boolean {
-  return offset === marks.startOffset || chainAt(marks, offset) !== null;
 }
 
 /** The chain value at `offset`, or null where it is not at hand. */

@@ -18,6 +18,8 @@ export interface Progress {
   toldCommitOffset: number;
   /** The newest ReadIndex round that it has confirmed. */
   confirmedRound: number;
+  /** Whether it has answered this leader, as the incarnation that counts. */
+  isHeard: boolean;
   heardTick: number;
   /** When something was last acknowledged, asked for, or first in flight. */
   movedTick: number;
@@ -38,19 +40,31 @@ export function createProgress(id: NodeId, nextOffset: number, tick: number): Pr
     loadingOffset: null,
     toldCommitOffset: 0,
     confirmedRound: 0,
+    isHeard: false,
     heardTick: tick,
     movedTick: tick,
   };
+}
+
+/** Nothing that the peer has ever said counts any more; a load goes on, so that there is one. */
+export function forgetProgress(peer: Progress, nextOffset: number, sinceTick: number): void {
+  const { id, loadingOffset } = peer;
+  Object.assign(peer, createProgress(id, nextOffset, sinceTick), { loadingOffset });
+}
+
+export function hear(peer: Progress, tick: number): void {
+  peer.isHeard = true;
+  peer.heardTick = tick;
 }
 
 export function findProgress(peers: readonly Progress[], id: NodeId): Progress | undefined {
   return peers.find((peer) => peer.id === id);
 }
 
-/** The same for a voter, which every leader knows. */
-export function progressOf(peers: readonly Progress[], voter: NodeId): Progress {
-  const peer = findProgress(peers, voter);
-  assert(peer !== undefined, `${voter} is a voter`);
+/** The same for another member, all of which a leader knows. */
+export function progressOf(peers: readonly Progress[], member: NodeId): Progress {
+  const peer = findProgress(peers, member);
+  assert(peer !== undefined, `${member} is a member`);
   return peer;
 }
 

@@ -20,6 +20,11 @@ export function isQuorum(configuration: Configuration, agrees: (id: NodeId) => b
   return 2 * configuration.voters.filter(agrees).length > configuration.voters.length;
 }
 
+/** Whether the node decides everything by itself. */
+export function isAlone(configuration: Configuration, id: NodeId): boolean {
+  return isQuorum(configuration, (voter) => voter === id);
+}
+
 /** The largest value that a quorum has reached. */
 export function quorumValue(configuration: Configuration, valueOf: (id: NodeId) => number): number {
   const descending = configuration.voters.map(valueOf).sort((a, b) => b - a);

@@ -4,12 +4,31 @@
  * Sources: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm" (2014), and
  * Ongaro's dissertation, "Consensus: Bridging Theory and Practice" (2014).
  */
+import { tellPeer, tellPeers } from './admission.js';
+import { admittedIncarnation } from './admissions.js';
 import { assert } from './assert.js';
-import { trimLog } from './core.js';
+import { isAdmitted, trimLog } from './core.js';
 import type { Core } from './core.js';
 import { campaignIfDue, onTimeoutNow, onVoteReply, onVoteRequest } from './election.js';
-import { acknowledgeSynced, answerDeposed, onAppend, onHeartbeat } from './follower.js';
-import { onAppendReply, onHeartbeatReply, propose, settle, tickLeader } from './leader.js';
+import { acknowledgeSynced, answerDeposed, onAppend, onHeartbeat, onWelcome } from './follower.js';
+import { onForgotten, onRejoined } from './incarnation.js';
+import {
+  forgetIfDiscounted,
+  onAppendReply,
+  onHeartbeatReply,
+  propose,
+  settle,
+  tickLeader,
+} from './leader.js';
+import {
+  compareWithPast,
+  counts,
+  findLink,
+  hearTerm,
+  isHypothetical,
+  meet,
+  part,
+} from './links.js';
 import { lastTerm, markSynced } from './log.js';
 import { findProgress, restartProbe } from './progress.js';
 import type { Progress } from './progress.js';
@@ -26,7 +45,18 @@ import { becomeFollower, leaderOf, restartElectionTimeout } from './role.js';
 import { createState } from './state.js';
 import type { RaftState } from './state.js';
 import { expireTransfer, onTransfer } from './transfer.js';
-import type { Effect, Event, Message, NodeId, RaftOptions, RaftStart, TermStart } from './types.js';
+import type {
+  Effect,
+  Event,
+  Message,
+  NodeId,
+  PeerState,
+  RaftOptions,
+  RaftStart,
+  TermStart,
+} from './types.js';
+
+type Received = Extract<Event, { type: 'message' }>;
 
 export class Raft {
   readonly #options: RaftOptions;
@@ -41,7 +71,8 @@ export class Raft {
       return;
     }
     this.#state = createState(start, options.seed);
-    assert(lastTerm(this.#state.log) <= start.term, 'the log has a later term than the hard state');
+    const { log, term } = this.#state;
+    assert(lastTerm(log) <= term, 'the log has a later term than the hard state');
     restartElectionTimeout(this.#state, options);
   }
 
@@ -106,6 +137,20 @@ export class Raft {
     return this.#state.log.terms;
   }
 
+  get incarnation(): number {
+    return this.#state.incarnation;
+  }
+
+  /** This incarnation votes and acknowledges. */
+  get admitted(): boolean {
+    return isAdmitted(this.#state);
+  }
+
+  /** The incarnation of a node that this node's log has admitted last. */
+  admittedIncarnation(node: NodeId): number {
+    return admittedIncarnation(this.#state.log.admissions, node);
+  }
+
   /** The leader is handing over and takes no appends. */
   get transferring(): boolean {
     return this.#state.role.type === 'leader' && this.#state.transfer !== null;
@@ -125,13 +170,17 @@ function dispatch(core: Core, event: Event): void {
     case 'tick':
       return onTick(core);
     case 'message':
-      return onMessage(core, event.from, event.message);
+      return onMessage(core, event);
     case 'propose':
       return propose(core, event.marks);
     case 'synced':
       return onSynced(core, event.generation, event.offset);
     case 'link':
-      return onLink(core, event.peer, event.up);
+      return onLink(core, event.peer, event.incarnation);
+    case 'greeting':
+      return onGreeting(core, event.peer, event.state);
+    case 'rejoined':
+      return onRejoined(core, event.incarnation);
     case 'loaded': {
       const peer = peerOf(core, event.peer);
       return peer && onLoaded(core, peer, event);
@@ -147,9 +196,12 @@ function onTick(core: Core): void {
   const { state } = core;
   state.tick += 1;
   expireTransfer(core);
-  if (state.role.type === 'leader') return tickLeader(core, state.role);
-  if (state.role.type === 'follower') expireForwarded(core, state.role);
-  campaignIfDue(core);
+  if (state.role.type === 'leader') tickLeader(core, state.role);
+  else {
+    if (state.role.type === 'follower') expireForwarded(core, state.role);
+    campaignIfDue(core);
+  }
+  if (isAdmitted(state)) tellPeers(core);
 }
 
 function onSynced(core: Core, generation: number, offset: number): void {
@@ -160,41 +212,93 @@ function onSynced(core: Core, generation: number, offset: number): void {
   acknowledgeSynced(core, before);
 }
 
-function onLink(core: Core, id: NodeId, up: boolean): void {
+function onLink(core: Core, id: NodeId, incarnation: number | null): void {
   const { state } = core;
-  state.links = state.links.filter((peer) => peer !== id);
-  if (up) state.links.push(id);
+  if (isStranger(core, id)) return;
+  if (incarnation === null) part(core, id);
+  else meet(core, id, incarnation).up = true;
   const peer = peerOf(core, id);
   if (peer !== undefined) restartProbe(peer);
-  if (!up && state.role.type === 'follower' && state.role.leader === id) {
-    abandonReads(core, state.role);
-  }
+  reviewPeer(core, id);
+  const lost = incarnation === null && state.role.type === 'follower' && state.role.leader === id;
+  if (lost) abandonReads(core, state.role);
+}
+
+function onGreeting(core: Core, id: NodeId, peerState: PeerState): void {
+  if (isStranger(core, id)) return;
+  const isKnown = findLink(core, id)?.incarnation === peerState.incarnation;
+  const link = meet(core, id, peerState.incarnation);
+  if (isKnown) compareWithPast(core, link, peerState);
+  reviewPeer(core, id);
+}
+
+/** The peer may be another incarnation now, or one that has forgotten something. */
+function reviewPeer(core: Core, id: NodeId): void {
+  const peer = peerOf(core, id);
+  if (peer !== undefined) forgetIfDiscounted(core, peer);
+  const link = findLink(core, id);
+  if (link?.up && isAdmitted(core.state)) tellPeer(core, link);
+}
+
+function isStranger(core: Core, id: NodeId): boolean {
+  return id === core.options.id || !isMember(core.options.configuration, id);
+}
+
+/** What comes first, whatever the term: who says it, and whether either of the two is out. */
+function onMessage(core: Core, { from, incarnation, message }: Received): void {
+  const { state } = core;
+  if (isStranger(core, from)) return;
+  const link = findLink(core, from);
+  // Nobody speaks before it came, and what it said as another incarnation is over.
+  if (link?.incarnation !== incarnation) return;
+  if (message.type === 'forgotten') return onForgotten(core, message.incarnation);
+  if (link.forgotten) return;
+  hearTerm(link, message);
+  if (message.type === 'welcome' && message.incarnation !== state.incarnation) return;
+  if (!isAdmitted(state)) return onStrange(core, from, message);
+  if (isAnswer(message) && !counts(core, link)) return;
+  onCountedMessage(core, from, message);
+}
+
+/** The only thing that a node hears that is not admitted, or no longer. */
+function onStrange(core: Core, from: NodeId, message: Message): void {
+  const { rejoining, term } = core.state;
+  if (message.type !== 'welcome' || rejoining || message.term < term) return;
+  onWelcome(core, from, message);
 }
 
 /** Terms come first (Raft paper, section 5.1): a later one is taken over, an older one ignored. */
-function onMessage(core: Core, from: NodeId, message: Message): void {
-  const { options, state } = core;
-  if (from === options.id || !isMember(options.configuration, from)) return;
+function onCountedMessage(
+  core: Core,
+  from: NodeId,
+  message: Exclude<Message, { type: 'forgotten' }>,
+): void {
+  const { state } = core;
   if (message.type === 'voteRequest') return onVoteRequest(core, from, message);
   if (message.term < state.term) return onOldMessage(core, from, message);
-  // A granted pre-vote carries the term that the candidate would have.
-  const isPreVote = message.type === 'voteReply' && message.preVote && message.granted;
-  if (message.term > state.term && !isPreVote) {
-    const leads = message.type === 'append' || message.type === 'heartbeat';
-    becomeFollower(core, message.term, leads ? from : null);
+  if (message.term > state.term && !isHypothetical(message)) {
+    becomeFollower(core, message.term, isFromLeader(message) ? from : null);
   }
   onCurrentMessage(core, from, message);
 }
 
+function isAnswer({ type }: Message): boolean {
+  return type === 'voteReply' || type === 'appendReply' || type === 'heartbeatReply';
+}
+
+function isFromLeader({ type }: Message): boolean {
+  return type === 'append' || type === 'heartbeat' || type === 'welcome';
+}
+
 function onOldMessage(core: Core, from: NodeId, message: Message): void {
-  if (message.type === 'append' || message.type === 'heartbeat') answerDeposed(core, from);
+  if (isFromLeader(message)) answerDeposed(core, from);
   if (message.type === 'readIndexRequest') onReadIndexRequest(core, from, message.id);
 }
 
 function onCurrentMessage(
   core: Core,
   from: NodeId,
-  message: Exclude<Message, { type: 'voteRequest' }>,
+  message: Exclude<Message, { type: 'voteRequest' | 'forgotten' }>,
 ): void {
   switch (message.type) {
     case 'voteReply':
@@ -203,6 +307,8 @@ function onCurrentMessage(
       return onAppend(core, from, message);
     case 'heartbeat':
       return onHeartbeat(core, from, message);
+    case 'welcome':
+      return onWelcome(core, from, message);
     case 'timeoutNow':
       return onTimeoutNow(core, from);
     case 'readIndexRequest':

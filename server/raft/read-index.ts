@@ -2,8 +2,9 @@
  * Linearizable questions (Ongaro's dissertation, section 6.4): what was committed when a round of
  * a quorum, begun after the question, found that this leader still leads.
  */
-import { isLinked, send } from './core.js';
+import { send } from './core.js';
 import type { Core } from './core.js';
+import { isCounted } from './links.js';
 import { progressOf } from './progress.js';
 import { isQuorum } from './quorum.js';
 import { sendHeartbeat } from './replication.js';
@@ -51,7 +52,7 @@ export function serveReads(core: Core, leader: Leader): void {
   reads.round += 1;
   reads.running = reads.waiting;
   reads.waiting = [];
-  for (const peer of leader.peers) if (isLinked(core, peer.id)) sendHeartbeat(core, leader, peer);
+  for (const peer of leader.peers) if (isCounted(core, peer.id)) sendHeartbeat(core, leader, peer);
   if (isConfirmed(core, leader)) answerRound(core, leader);
 }
 

@@ -1,6 +1,8 @@
 /** What a leader sends to a peer so that their logs become the same. */
-import { isLinked, send } from './core.js';
+import { welcomeUnheard } from './admission.js';
+import { send } from './core.js';
 import type { Core } from './core.js';
+import { isCounted } from './links.js';
 import { chainAt, isRun, markIndex } from './marks.js';
 import type { Progress } from './progress.js';
 import type { Leader } from './state.js';
@@ -9,11 +11,12 @@ import type { Mark } from './types.js';
 
 /** Sends the peer what it lacks and there is room for, and the commit offset with it. */
 export function replicate(core: Core, leader: Leader, peer: Progress): void {
-  if (!isLinked(core, peer.id)) return;
+  if (!isCounted(core, peer.id)) return;
   const { log } = core.state;
   if (peer.mode === 'probe') {
-    if (peer.inflight.length === 0) sendAppend(core, peer, nextMarks(core, peer));
-    return;
+    if (peer.inflight.length > 0) return;
+    welcomeUnheard(core, peer);
+    return sendAppend(core, peer, nextMarks(core, peer));
   }
   while (peer.nextOffset < log.endOffset && peer.loadingOffset === null) {
     if (peer.inflight.length >= core.options.inflightMessagesMax) return;
@@ -42,7 +45,7 @@ export function onLoaded(
   if (peer.loadingOffset !== loaded.offset) return;
   peer.loadingOffset = null;
   const isWanted = peer.mode === 'replicate' && peer.nextOffset === loaded.offset;
-  if (!isWanted || !isLinked(core, peer.id) || !isOwn(core, loaded.offset, loaded.marks)) return;
+  if (!isWanted || !isCounted(core, peer.id) || !isOwn(core, loaded.offset, loaded.marks)) return;
   sendAppend(core, peer, loaded.marks, loaded.prevChain);
 }
 
@@ -52,7 +55,7 @@ export function onLoaded(
  */
 export function askIfLost(core: Core, peer: Progress): void {
   const { tick } = core.state;
-  if (peer.inflight.length === 0 || !isLinked(core, peer.id)) return;
+  if (peer.inflight.length === 0 || !isCounted(core, peer.id)) return;
   if (tick - peer.movedTick < core.options.heartbeatTicks) return;
   peer.movedTick = tick;
   transmit(core, peer, [], null);

@@ -2,14 +2,26 @@
  * Everything that a core remembers: plain data that can be cloned, compared and hashed. Moments
  * are counted in ticks since the core began.
  */
-import { createLog } from './log.js';
+import { createLog, lastTerm } from './log.js';
 import type { Log } from './log.js';
 import type { Progress } from './progress.js';
 import type { NodeId, RaftStart } from './types.js';
 
+/** What is on disk before anything else that depends on it. */
+export interface HardState {
+  readonly term: number;
+  readonly vote: NodeId | null;
+  /** The incarnation that may vote and acknowledge. */
+  readonly admitted: number | null;
+}
+
 export interface RaftState {
   term: number;
   vote: NodeId | null;
+  admitted: number | null;
+  incarnation: number;
+  /** This incarnation is over, and the next one is not there yet. */
+  rejoining: boolean;
   role: Role;
   readonly log: Log;
   /**
@@ -22,9 +34,20 @@ export interface RaftState {
   waitingSinceTick: number;
   electionTimeoutTicks: number;
   randomSeed: number;
-  /** Peers that messages get through to. */
-  links: NodeId[];
+  /** Every peer that has come once, as it came last. */
+  links: Link[];
   transfer: Transfer | null;
+}
+
+export interface Link {
+  readonly peer: NodeId;
+  /** Messages get through. */
+  up: boolean;
+  readonly incarnation: number;
+  /** The latest term that this incarnation has told this node. */
+  term: number;
+  /** It came back with an older directory: nothing of it counts until it is another incarnation. */
+  forgotten: boolean;
 }
 
 export type Role = Follower | Candidate | Leader;
@@ -81,11 +104,18 @@ export interface Transfer {
 }
 
 export function createState(start: RaftStart, seed: number): RaftState {
+  const { incarnation } = start;
+  const log = createLog(start);
+  // Term and vote were those of another incarnation, or got lost: see incarnation.ts.
+  const hardState: HardState = start.admitted
+    ? { term: start.term, vote: start.vote, admitted: incarnation }
+    : { term: lastTerm(log), vote: null, admitted: null };
   return {
-    term: start.term,
-    vote: start.vote,
+    ...hardState,
+    incarnation,
+    rejoining: false,
     role: { type: 'follower', leader: null, forwarded: [] },
-    log: createLog(start),
+    log,
     matchedOffset: 0,
     tick: 0,
     waitingSinceTick: 0,

@@ -3,6 +3,7 @@
  * byte before offset o belongs to term t" identifies the whole log up to o, and two tables tell
  * how far two logs are the same.
  */
+import { assert } from './assert.js';
 import type { Rejection, TermStart } from './types.js';
 
 /** The term of the byte before `offset`, which must not lie behind the log's end; 0 at 0. */
@@ -63,7 +64,8 @@ export function commonPoint(
 function lastBoundary(own: readonly TermStart[], ownEnd: number, bound: TermStart): number {
   for (let index = own.length - 1; index >= 0; index -= 1) {
     const entry = own[index];
-    if (entry === undefined || entry.term >= bound.term) continue;
+    assert(entry !== undefined, 'a loop stays within the table');
+    if (entry.term >= bound.term) continue;
     const end = endOf(own, index, ownEnd);
     if (end <= bound.startOffset) return end;
     if (entry.startOffset <= bound.startOffset) return entry.startOffset;
@@ -82,7 +84,8 @@ function countBefore(terms: readonly TermStart[], offset: number): number {
   while (low < high) {
     const middle = (low + high) >>> 1;
     const entry = terms[middle];
-    if (entry !== undefined && entry.startOffset < offset) low = middle + 1;
+    assert(entry !== undefined, 'a search stays within the table');
+    if (entry.startOffset < offset) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,6 +1,7 @@
 /** Leadership transfer (Ongaro's dissertation, section 3.10). */
-import { isLinked, send } from './core.js';
+import { send } from './core.js';
 import type { Core } from './core.js';
+import { isCounted, isDiscounted } from './links.js';
 import { findProgress } from './progress.js';
 import { isVoter } from './quorum.js';
 import type { Leader } from './state.js';
@@ -15,7 +16,8 @@ export function onTransfer(core: Core, to: NodeId | undefined): void {
     role.type !== 'leader' ||
     target === undefined ||
     target === id ||
-    !isVoter(configuration, target)
+    !isVoter(configuration, target) ||
+    isDiscounted(core, target)
   ) {
     core.effects.push({ type: 'transferEnded', to: target ?? id, ok: false });
     return;
@@ -48,7 +50,7 @@ export function endTransfer(core: Core, ok: boolean): void {
 
 function furthest(core: Core, leader: Leader): NodeId | undefined {
   const able = leader.peers.filter(
-    (peer) => isVoter(core.options.configuration, peer.id) && isLinked(core, peer.id),
+    (peer) => isVoter(core.options.configuration, peer.id) && isCounted(core, peer.id),
   );
   return able.toSorted((a, b) => b.matchOffset - a.matchOffset)[0]?.id;
 }

@@ -14,6 +14,38 @@ export interface Mark {
   readonly term: number;
   /** The chain value after the batch; opaque to the core, compared for equality. */
   readonly chain: string;
+  /** What an incarnation batch says; absent from all others. */
+  readonly admission?: Admission;
+}
+
+/**
+ * A node that has lost what it promised (its disk, its term and vote, or the end of its log) comes
+ * back as another incarnation of itself. Only the one that the log admitted last counts.
+ */
+export interface Admission {
+  readonly node: NodeId;
+  readonly incarnation: number;
+}
+
+/** An admission as the log has it. */
+export interface AdmissionAt extends Admission {
+  /** Where its batch begins and ends. */
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** The incarnation of every node when its cluster begins. */
+export const firstIncarnation = 1;
+
+/**
+ * What a peer says of itself in a greeting: as its disk has it at that moment. It comes behind all
+ * that the peer has said before, on earlier connections.
+ */
+export interface PeerState {
+  readonly incarnation: number;
+  readonly term: number;
+  /** Null while its log is being made whole: it does not know yet. */
+  readonly durableOffset: number | null;
 }
 
 /** Where a term begins in a log. A log's term table is enough to match it against another. */
@@ -59,6 +91,14 @@ export interface RaftStart {
   readonly endChain: string;
   /** A lower bound of what is committed. */
   readonly commitOffset: number;
+  /** Of the whole kept log, ascending. */
+  readonly admissions: readonly AdmissionAt[];
+  readonly incarnation: number;
+  /**
+   * False of an incarnation that has not heard yet that it is committed: it neither votes nor
+   * acknowledges, and answers nobody.
+   */
+  readonly admitted: boolean;
 }
 
 export type Message =
@@ -103,6 +143,13 @@ export type Message =
     }
   | { readonly type: 'heartbeatReply'; readonly term: number; readonly round: number }
   | { readonly type: 'timeoutNow'; readonly term: number }
+  /** From a leader: the log admits this incarnation, and that is committed. */
+  | { readonly type: 'welcome'; readonly term: number; readonly incarnation: number }
+  /**
+   * This incarnation has promised more than it remembers, or a newer one has taken its place: it
+   * has to become another.
+   */
+  | { readonly type: 'forgotten'; readonly term: number; readonly incarnation: number }
   | { readonly type: 'readIndexRequest'; readonly term: number; readonly id: number }
   | {
       readonly type: 'readIndexReply';
@@ -122,13 +169,26 @@ export interface Rejection {
 
 export type Event =
   | { readonly type: 'tick' }
-  | { readonly type: 'message'; readonly from: NodeId; readonly message: Message }
+  | {
+      readonly type: 'message';
+      readonly from: NodeId;
+      /** The sender's. A message reaches no other incarnation than the one it was sent to. */
+      readonly incarnation: number;
+      readonly message: Message;
+    }
   /** The leader's new batches, in order, from its end offset on; the first of a term is the no-op. */
   | { readonly type: 'propose'; readonly marks: readonly Mark[] }
   /** Everything below `offset` is on disk, in the log as of `generation`. */
   | { readonly type: 'synced'; readonly generation: number; readonly offset: number }
-  /** A link to the peer came up or went down: what was in flight is lost. */
-  | { readonly type: 'link'; readonly peer: NodeId; readonly up: boolean }
+  /**
+   * Messages to that incarnation of the peer get through from now on, or no longer to anyone
+   * (null): what was in flight is lost.
+   */
+  | { readonly type: 'link'; readonly peer: NodeId; readonly incarnation: number | null }
+  /** The first that comes on each connection that messages of the peer come on. */
+  | { readonly type: 'greeting'; readonly peer: NodeId; readonly state: PeerState }
+  /** After `rejoin`: the new incarnation, which is on disk. */
+  | { readonly type: 'rejoined'; readonly incarnation: number }
   /** The answer to a `load` effect: batches from the disk, contiguous from what was asked for. */
   | {
       readonly type: 'loaded';
@@ -144,7 +204,13 @@ export type Event =
 
 /** To be carried out in order; nothing behind a `saveHardState` before that is durable. */
 export type Effect =
-  | { readonly type: 'saveHardState'; readonly term: number; readonly vote: NodeId | null }
+  | {
+      readonly type: 'saveHardState';
+      readonly term: number;
+      readonly vote: NodeId | null;
+      /** The incarnation that may vote and acknowledge; null while this node's is not admitted. */
+      readonly admitted: number | null;
+    }
   | { readonly type: 'send'; readonly to: NodeId; readonly message: Message }
   /** Cut the log back to `offset`; `synced` events speak of `generation` from now on. */
   | { readonly type: 'truncate'; readonly offset: number; readonly generation: number }
@@ -158,6 +224,13 @@ export type Effect =
       readonly bytesMax: number;
     }
   | { readonly type: 'commit'; readonly offset: number }
+  /** The leader is to propose an incarnation batch that admits this node; said until it has. */
+  | { readonly type: 'admit'; readonly admission: Admission }
+  /**
+   * This node has to become another incarnation: draw one, make it durable, let go of all links,
+   * and then step `rejoined`. Until then the core does nothing.
+   */
+  | { readonly type: 'rejoin' }
   /** Role, term or known leader changed. A new leader must propose its no-op before all else. */
   | {
       readonly type: 'role';

@@ -8,7 +8,7 @@ import type { PeerHello } from './peer-codec.js';
 import { decodePeerHello, encodePeerHello, encodePeerMessage } from './peer-codec.js';
 import { handshakeMsMax, helloOf, objectionTo, refusedCloseCode } from './peer-handshake.js';
 import { watchLiveness } from './peer-liveness.js';
-import type { WebSocketPeersOptions } from './peer-options.js';
+import type { LinkOptions } from './peer-options.js';
 
 /** A hello is all that comes on such a connection. */
 const helloBytesMax = 4096;
@@ -17,7 +17,7 @@ const helloBytesMax = 4096;
 const reasonBytesMax = 120;
 
 export class PeerAcceptor {
-  readonly #options: WebSocketPeersOptions;
+  readonly #options: LinkOptions;
   readonly #handlers: PeerHandlers;
   readonly #server = new WebSocketServer({
     noServer: true,
@@ -27,7 +27,7 @@ export class PeerAcceptor {
   readonly #links = new Map<NodeId, WebSocket>();
   #lastRefusal = '';
 
-  constructor(http: HttpServer, options: WebSocketPeersOptions, handlers: PeerHandlers) {
+  constructor(http: HttpServer, options: LinkOptions, handlers: PeerHandlers) {
     this.#options = options;
     this.#handlers = handlers;
     http.on('upgrade', (request, socket, head) => {
@@ -53,9 +53,14 @@ export class PeerAcceptor {
     websocket.send(bytes);
   }
 
+  /** Ends every connection; the other nodes dial again. */
+  cut(): void {
+    for (const websocket of this.#server.clients) websocket.terminate();
+  }
+
   close(): void {
     this.#links.clear();
-    for (const websocket of this.#server.clients) websocket.terminate();
+    this.cut();
     this.#server.close();
   }
 
@@ -104,7 +109,8 @@ export class PeerAcceptor {
   }
 
   /** Takes the connection, in the place of an older one of the same node. */
-  #admit(websocket: WebSocket, { nodeId, clientAddress }: PeerHello): void {
+  #admit(websocket: WebSocket, hello: PeerHello): void {
+    const { nodeId, clientAddress, incarnation } = hello;
     const older = this.#links.get(nodeId);
     if (older !== undefined) {
       older.terminate();
@@ -114,12 +120,12 @@ export class PeerAcceptor {
     this.#links.set(nodeId, websocket);
     websocket.once('close', () => this.#drop(nodeId, websocket));
     if (clientAddress !== '') this.#handlers.onAddress(nodeId, clientAddress);
-    this.#handlers.onLink(nodeId, true);
+    this.#handlers.onLink(nodeId, incarnation);
   }
 
   #drop(nodeId: NodeId, websocket: WebSocket): void {
     if (this.#links.get(nodeId) !== websocket) return;
     this.#links.delete(nodeId);
-    this.#handlers.onLink(nodeId, false);
+    this.#handlers.onLink(nodeId, null);
   }
 }

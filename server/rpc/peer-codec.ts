@@ -2,14 +2,12 @@
 import { headerBytes } from '../../proto/limits.js';
 import { bytesToHex, checkLength, hexToBytes, malformed, Schema } from '../../proto/wire.js';
 import type { Item, PeerAppend, PeerMessage } from '../peers.js';
-import type { Rejection } from '../raft/types.js';
+import type { PeerState, Rejection } from '../raft/types.js';
 
-export interface PeerHello {
+export interface PeerHello extends PeerState {
   readonly protocolVersion: number;
   readonly clusterId: string;
   readonly nodeId: string;
-  /** Rises when a node comes back with an empty disk. */
-  readonly incarnation: number;
   readonly clientAddress: string;
 }
 
@@ -18,11 +16,12 @@ const chainBytes = 16;
 const digestKeyBytes = 16;
 const digestBytes = 16;
 
-/** Field numbers of peer.proto, where this file frames messages around bodies itself. */
+/** Field numbers of peer.proto, where this file frames messages around bodies itself: up to 15. */
 const fieldNumbers = {
-  message: { append: 4, bodies: 12 },
+  message: { append: 4, bodies: 12, repairReply: 15 },
   append: { items: 6 },
   bodies: { items: 1 },
+  repairReply: { items: 2 },
   item: { body: 3 },
 } as const;
 
@@ -38,6 +37,11 @@ interface WireAppend {
   readonly prevChain: Buffer;
   readonly commitOffset: number;
   readonly digestKey: Buffer;
+  readonly items: readonly WireItem[];
+}
+
+interface WireRepairReply {
+  readonly id: number;
   readonly items: readonly WireItem[];
 }
 
@@ -61,11 +65,16 @@ interface WirePeerMessage {
   readonly bodyRequest?: FieldsOf<'bodyRequest'>;
   readonly bodies?: { readonly items: readonly WireItem[] };
   readonly hello?: PeerHello;
+  readonly repairRequest?: FieldsOf<'repairRequest'>;
+  readonly repairReply?: WireRepairReply;
+  readonly welcome?: FieldsOf<'welcome'>;
+  readonly forgotten?: FieldsOf<'forgotten'>;
 }
 
 const schema = new Schema(new URL('../../proto/peer.proto', import.meta.url), 'loglog.peer.v1');
 const wireMessage = schema.message<WirePeerMessage>('PeerMessage');
 const wireAppend = schema.message<WireAppend>('Append');
+const wireRepairReply = schema.message<WireRepairReply>('RepairReply');
 const wireItem = schema.message<WireItem>('Item');
 
 export function encodePeerHello(hello: PeerHello): Buffer {
@@ -91,6 +100,11 @@ export function encodePeerMessage(message: PeerMessage): Buffer {
       const parts = itemParts(fieldNumbers.bodies.items, message.items);
       return encodeAround(term, fieldNumbers.message.bodies, parts);
     }
+    case 'repairReply': {
+      const head = wireRepairReply.encode({ id: message.id });
+      const parts = [head, ...itemParts(fieldNumbers.repairReply.items, message.items)];
+      return encodeAround(term, fieldNumbers.message.repairReply, parts);
+    }
     case 'appendReply': {
       const { matchOffset, rejection = null } = message;
       return wireMessage.encode({ term, appendReply: { matchOffset, rejection } });
@@ -114,6 +128,12 @@ export function encodePeerMessage(message: PeerMessage): Buffer {
       return wireMessage.encode({ term, readIndexRequest: message });
     case 'bodyRequest':
       return wireMessage.encode({ term, bodyRequest: message });
+    case 'repairRequest':
+      return wireMessage.encode({ term, repairRequest: message });
+    case 'welcome':
+      return wireMessage.encode({ term, welcome: message });
+    case 'forgotten':
+      return wireMessage.encode({ term, forgotten: message });
   }
 }
 
@@ -143,6 +163,15 @@ export function decodePeerMessage(bytes: Buffer): PeerMessage {
     return { type: 'readIndexRequest', term, ...wire.readIndexRequest };
   }
   if (wire.bodyRequest !== undefined) return { type: 'bodyRequest', term, ...wire.bodyRequest };
+  if (wire.repairRequest !== undefined) {
+    return { type: 'repairRequest', term, ...wire.repairRequest };
+  }
+  if (wire.repairReply !== undefined) {
+    const { id, items } = wire.repairReply;
+    return { type: 'repairReply', term, id, items: items.map(itemFromWire) };
+  }
+  if (wire.welcome !== undefined) return { type: 'welcome', term, ...wire.welcome };
+  if (wire.forgotten !== undefined) return { type: 'forgotten', term, ...wire.forgotten };
   throw malformed('a message of no known kind');
 }
 

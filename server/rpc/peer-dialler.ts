@@ -4,10 +4,11 @@ import type { Timer } from '../../proto/clock.js';
 import { assert } from '../../proto/errors.js';
 import type { PeerHandlers, PeerMessage } from '../peers.js';
 import type { NodeId } from '../raft/types.js';
+import type { PeerHello } from './peer-codec.js';
 import { decodePeerHello, decodePeerMessage, encodePeerHello } from './peer-codec.js';
 import { handshakeMsMax, helloOf, objectionTo, refusedCloseCode } from './peer-handshake.js';
 import { watchLiveness } from './peer-liveness.js';
-import type { WebSocketPeersOptions } from './peer-options.js';
+import type { LinkOptions } from './peer-options.js';
 
 const redialMsMin = 50;
 const redialMsMax = 1_000;
@@ -15,7 +16,7 @@ const redialMsMax = 1_000;
 export class PeerDialler {
   readonly #peer: NodeId;
   readonly #address: string;
-  readonly #options: WebSocketPeersOptions;
+  readonly #options: LinkOptions;
   readonly #handlers: PeerHandlers;
   #websocket: WebSocket | undefined;
   #redialTimer: Timer | undefined;
@@ -24,17 +25,23 @@ export class PeerDialler {
   #closed = false;
 
   /** Dials at once, and again whenever the connection is lost. */
-  constructor(
-    peer: NodeId,
-    address: string,
-    options: WebSocketPeersOptions,
-    handlers: PeerHandlers,
-  ) {
+  constructor(peer: NodeId, address: string, options: LinkOptions, handlers: PeerHandlers) {
     this.#peer = peer;
     this.#address = address;
     this.#options = options;
     this.#handlers = handlers;
     this.#dial();
+  }
+
+  /** Lets go of the connection, if there is one, and dials at once. */
+  redial(): void {
+    this.#redialMs = 0;
+    if (this.#websocket !== undefined) {
+      this.#websocket.terminate();
+    } else if (!this.#closed) {
+      this.#redialTimer?.cancel();
+      this.#dial();
+    }
   }
 
   async close(): Promise<void> {
@@ -55,7 +62,7 @@ export class PeerDialler {
       maxPayload: messageBytesMax,
     });
     this.#websocket = websocket;
-    let greeted = false;
+    let hello: PeerHello | undefined;
     let problem: string | undefined;
     const give = (reason: string) => {
       problem ??= reason;
@@ -69,13 +76,18 @@ export class PeerDialler {
     websocket.once('open', () => websocket.send(encodePeerHello(helloOf(this.#options))));
     websocket.on('message', (data) => {
       if (websocket.readyState !== WebSocket.OPEN || this.#closed) return;
-      const failure = greeted ? this.#receive(data) : this.#greet(data);
-      if (failure !== undefined) {
-        give(failure);
-      } else if (!greeted) {
-        greeted = true;
-        timer.cancel();
+      if (hello !== undefined) {
+        const failure = this.#receive(hello.incarnation, data);
+        if (failure !== undefined) give(failure);
+        return;
       }
+      const first = this.#greet(data);
+      if (typeof first === 'string') {
+        give(first);
+        return;
+      }
+      hello = first;
+      timer.cancel();
     });
     websocket.once('close', (code, reason) => {
       timer.cancel();
@@ -87,8 +99,8 @@ export class PeerDialler {
     });
   }
 
-  /** Undefined, or what is wrong with the answer to our hello. */
-  #greet(data: RawData): string | undefined {
+  /** The answer to our hello, or what is wrong with it. */
+  #greet(data: RawData): PeerHello | string {
     const hello = decoded(data, decodePeerHello);
     if (typeof hello === 'string') return hello;
     const objection = objectionTo(hello, this.#options);
@@ -98,15 +110,17 @@ export class PeerDialler {
     this.#lastProblem = '';
     const { logger } = this.#options;
     logger.info({ peer: this.#peer, address: this.#address }, 'connected to a peer');
-    if (hello.clientAddress !== '') this.#handlers.onAddress(this.#peer, hello.clientAddress);
-    return undefined;
+    const { clientAddress, incarnation, term, durableOffset } = hello;
+    if (clientAddress !== '') this.#handlers.onAddress(this.#peer, clientAddress);
+    this.#handlers.onGreeting(this.#peer, { incarnation, term, durableOffset });
+    return hello;
   }
 
-  /** Undefined, or what is wrong with the message. */
-  #receive(data: RawData): string | undefined {
+  /** Undefined, or what is wrong with the message, which comes from that incarnation. */
+  #receive(incarnation: number, data: RawData): string | undefined {
     const message: PeerMessage | string = decoded(data, decodePeerMessage);
     if (typeof message === 'string') return message;
-    this.#handlers.onMessage(this.#peer, message);
+    this.#handlers.onMessage(this.#peer, incarnation, message);
     return undefined;
   }
 
@@ -120,7 +134,7 @@ export class PeerDialler {
     logger[level](fields, 'not connected to a peer');
     this.#lastProblem = problem;
     const delayMs = this.#redialMs * (0.5 + random.fraction() / 2);
-    this.#redialMs = Math.min(2 * this.#redialMs, redialMsMax);
+    this.#redialMs = Math.min(Math.max(2 * this.#redialMs, redialMsMin), redialMsMax);
     this.#redialTimer = clock.after(delayMs, () => this.#dial());
   }
 }

@@ -1,8 +1,8 @@
 /** How two nodes make sure that they mean each other, before anything else is said. */
-import type { NodeId } from '../raft/types.js';
+import type { NodeId, PeerState } from '../raft/types.js';
 import type { PeerHello } from './peer-codec.js';
 
-const peerProtocolVersion = 1;
+const peerProtocolVersion = 2;
 
 /** From dialling, or from being dialled, until both hellos have been heard. */
 export const handshakeMsMax = 2_000;
@@ -14,15 +14,23 @@ export const refusedCloseCode = 4001;
 export interface PeerIdentity {
   readonly clusterId: string;
   readonly nodeId: NodeId;
-  readonly incarnation: number;
-  /** Where it serves clients; asked for at every handshake. */
+  /** Where it serves clients; asked for at every handshake, as is what follows. */
   readonly clientAddress: () => string;
+  readonly state: () => PeerState;
 }
 
 export function helloOf(identity: PeerIdentity): PeerHello {
-  const { clusterId, nodeId, incarnation } = identity;
-  const clientAddress = identity.clientAddress();
-  return { protocolVersion: peerProtocolVersion, clusterId, nodeId, incarnation, clientAddress };
+  const { clusterId, nodeId } = identity;
+  const { incarnation, term, durableOffset } = identity.state();
+  return {
+    protocolVersion: peerProtocolVersion,
+    clusterId,
+    nodeId,
+    clientAddress: identity.clientAddress(),
+    incarnation,
+    term,
+    durableOffset,
+  };
 }
 
 /** Why a node with that hello is none to talk to, whatever its name; undefined if it is one. */

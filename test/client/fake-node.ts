@@ -173,6 +173,9 @@ export class FakeNode implements LogLogService {
         chain: '0'.repeat(32),
         dataEnd: this.#cluster.log.dataEnd,
         residentBytes: 0,
+        incarnation: 1,
+        admitted: true,
+        repairs: { ranges: 0, bytes: 0 },
         nodes: nodes.map(({ id, address }) => ({ id, address })),
         staged: noStaged,
       };

@@ -1,8 +1,7 @@
 import t from 'tap';
 import { LogLogError } from '../../proto/errors.js';
 import { dataFrame } from '../node/raw-upload.js';
-import type { TestNode } from './cluster.js';
-import { directory, EngineCluster } from './cluster.js';
+import { EngineCluster } from './cluster.js';
 import { Upload } from './upload.js';
 
 const { signal } = new AbortController();
@@ -214,39 +213,3 @@ t.test('a leader whose sync hangs is deposed, and comes back as a follower', asy
   await cluster.clock.run(client.close());
   await cluster.close();
 });
-
-t.test('rot that a read finds stops the node, and others serve', async (t) => {
-  const { cluster, leader, client } = await started();
-  const [rotten] = cluster.others(leader);
-  const written = [1, 2, 3].map((i) => Buffer.alloc(1000, i));
-  for (const entry of written) await cluster.clock.run(client.append(entry));
-  await cluster.settled();
-  // Restarted with a checkpoint, it reads nothing of what lies before that.
-  await cluster.clock.run(rotten.stop());
-  await cluster.clock.run(rotten.start());
-  await cluster.settled();
-  rotten.disk.flipBit(`${directory}/log/${'0'.repeat(16)}.segment`, 4096 + 1500);
-  const failure = await failureOf(cluster, rotten);
-  t.equal(failure.code, 'DATA_CORRUPT', 'the reader is told');
-  await cluster.until('the node to stop', () => rotten.failure !== null);
-  t.equal(rotten.failure?.code, 'DATA_CORRUPT');
-  const found: Buffer[] = [];
-  const read = async () => {
-    for await (const { data } of client.read()) found.push(Buffer.from(data));
-  };
-  await cluster.clock.run(read());
-  t.same(found.slice(1), written);
-  await cluster.clock.run(client.close());
-  await cluster.close();
-});
-
-async function failureOf(cluster: EngineCluster, node: TestNode): Promise<LogLogError> {
-  const reading = node.service.read({ offset: 0, limit: 100_000, waitMs: 0 }, signal);
-  try {
-    await cluster.clock.run(reading);
-  } catch (error) {
-    if (error instanceof LogLogError) return error;
-    throw error;
-  }
-  throw new Error('the read did not fail');
-}

@@ -7,11 +7,15 @@ import { directory, EngineCluster } from './cluster.js';
 /** What the log on a disk says at its end, read from a checkpoint on or from the front. */
 async function stateOn(disk: MemoryDisk, clusterId: string, cluster: EngineCluster) {
   const store = await Store.open(
-    disk,
-    cluster.clock,
+    { disk, clock: cluster.clock, donor: { batchesFrom: async () => undefined } },
     directory,
-    { clusterId, segmentBytesMax: 64 * 1024, recentBytesMax: 2 ** 20 },
-    { onDurable: () => undefined, onFailed: () => undefined, onStalled: () => undefined },
+    { clusterId, segmentBytesMax: 64 * 1024, recentBytesMax: 2 ** 20, checkpointBytesMax: 2 ** 20 },
+    {
+      onDurable: () => undefined,
+      onFailed: () => undefined,
+      onStalled: () => undefined,
+      onMended: () => undefined,
+    },
   );
   return { from: store.committed.endOffset, tip: store.tip.toJson() };
 }

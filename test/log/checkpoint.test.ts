@@ -56,13 +56,13 @@ t.test(
     const value = { offset: 700, value: 'later' };
     await put(
       'checkpoint-0000000000000700',
-      encodeEnvelope({ kind: 'checkpoint', version: 2 }, value),
+      encodeEnvelope({ kind: 'checkpoint', version: 1 }, value),
     );
     await put(
       'checkpoint-0000000000000600',
-      encodeEnvelope({ kind: 'checkpoint', version: 1 }, value),
+      encodeEnvelope({ kind: 'checkpoint', version: 2 }, value),
     );
-    await put('checkpoint-700', encodeEnvelope({ kind: 'checkpoint', version: 1 }, value));
+    await put('checkpoint-700', encodeEnvelope({ kind: 'checkpoint', version: 2 }, value));
     t.equal((await loadCheckpoint(disk, '/data'))?.offset, 400);
   },
 );

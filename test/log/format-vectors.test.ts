@@ -38,7 +38,13 @@ t.test('a cluster has this id, and a directory this identity', async (t) => {
   t.equal(clusterIdOf(name, members, segmentBytesMax), clusterId);
   const { nodeId, text } = directoryVectors.identity;
   const disk = await directory();
-  const plan = { name, members: members.toReversed(), nodeId, segmentBytesMax };
+  const plan = {
+    name,
+    members: members.toReversed(),
+    nodeId,
+    segmentBytesMax,
+    incarnation: 1,
+  };
   const identity = await createIdentity(disk, '/data', plan);
   t.equal((await contentOf(disk, '/data/identity')).toString(), text);
   const read = await loadIdentity(await fileOf('/data/identity', [Buffer.from(text)]), '/data');
@@ -65,15 +71,15 @@ t.test('a segment has this index', async (t) => {
   t.equal(read?.encode(endOffset).toString('hex'), bytes);
 });
 
-t.test('term and vote lie in these slots', async (t) => {
-  const { term, vote, slot } = directoryVectors.hardState;
+t.test('term, vote and admission lie in these slots', async (t) => {
+  const { term, vote, admitted, slot } = directoryVectors.hardState;
   const bytes = paddedBytes(slot);
   const disk = await fileOf('/data/hard-state', [bytes, bytes]);
-  t.same(await HardState.peek(disk, '/data'), { term, vote });
+  t.same(await HardState.peek(disk, '/data'), { term, vote, admitted });
 
   const other = await directory();
-  const state = await HardState.create(other, '/data');
-  await state.save(term, vote);
+  const state = await HardState.create(other, '/data', { term: 0, vote: null, admitted });
+  await state.save(term, vote, admitted);
   await state.close();
   t.same(await slotsWithoutCounters(other, '/data/hard-state'), [withoutCounter(bytes)]);
 });

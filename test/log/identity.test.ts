@@ -1,10 +1,22 @@
 import t from 'tap';
 import { encodeEnvelope } from '../../server/log/envelope.js';
-import { clusterIdOf, createIdentity, loadIdentity } from '../../server/log/identity.js';
+import {
+  clusterIdOf,
+  createIdentity,
+  loadIdentity,
+  replaceIdentity,
+  replaceIncarnation,
+} from '../../server/log/identity.js';
 import { atEveryCrash } from './crash-points.js';
 import { MemoryDisk } from './memory-disk.js';
 
-const plan = { name: 'orders', members: ['c', 'a', 'b'], nodeId: 'b', segmentBytesMax: 2 ** 20 };
+const plan = {
+  name: 'orders',
+  members: ['c', 'a', 'b'],
+  nodeId: 'b',
+  segmentBytesMax: 2 ** 20,
+  incarnation: 1,
+};
 
 async function emptyDisk(): Promise<MemoryDisk> {
   const disk = new MemoryDisk();
@@ -67,6 +79,7 @@ t.test('a cluster that cannot be is refused', async (t) => {
   ];
   for (const one of wrong) {
     await t.rejects(createIdentity(disk, '/data', one), { code: 'CONFIG_INVALID' });
+    await t.rejects(replaceIdentity(disk, '/data', one), { code: 'CONFIG_INVALID' });
   }
   t.same(await disk.list('/data'), []);
 });
@@ -82,6 +95,39 @@ t.test('a crash while it is created leaves all of it or nothing', async (t) => {
     },
   );
   t.ok(crashes > 4);
+});
+
+t.test('a crash while the incarnation is replaced leaves the old one or the new', async (t) => {
+  let created = await createIdentity(await emptyDisk(), '/data', plan);
+  let finished = false;
+  const crashes = await atEveryCrash(
+    async () => {
+      const disk = await emptyDisk();
+      created = await createIdentity(disk, '/data', plan);
+      finished = false;
+      return disk;
+    },
+    async (disk) => {
+      const renewed = await replaceIncarnation(disk, '/data', created, 77);
+      t.same(renewed, { ...created, incarnation: 77 });
+      finished = true;
+    },
+    async (survivor) => {
+      const left = await loadIdentity(survivor, '/data');
+      const incarnation = finished || left?.incarnation === 77 ? 77 : 1;
+      t.same(left, { ...created, incarnation });
+    },
+  );
+  t.ok(crashes > 4);
+});
+
+t.test('an identity that cannot be read is replaced', async (t) => {
+  const disk = await emptyDisk();
+  const created = await createIdentity(disk, '/data', plan);
+  disk.flipBit('/data/identity', 30);
+  const replaced = await replaceIdentity(disk, '/data', { ...plan, incarnation: 77 });
+  t.same(replaced, { ...created, incarnation: 77 });
+  t.same(await loadIdentity(disk.crash(), '/data'), replaced);
 });
 
 t.test('every flipped bit is found', async (t) => {

@@ -83,3 +83,137 @@ t.test('stalled writes end when they are released', async (t) => {
   await write;
   t.equal(disk.crash().contentOf('/data/file')[0], 2);
 });
+
+t.test('a failed sync leaves what readers see and a power cut loses', async (t) => {
+  const { disk, file } = await withFile();
+  disk.faultWrite(1, { type: 'failSync', code: 'EIO' });
+  await t.rejects(file.write([sectors(2, 2)], 7 * 512), { code: 'EIO' });
+  t.same(disk.contentOf('/data/file'), Buffer.concat([sectors(7, 1), sectors(2, 2)]));
+  disk.writeBack();
+  t.same(disk.crash().contentOf('/data/file'), sectors(8, 1));
+});
+
+t.test('what is synced can be told from what is only written', async (t) => {
+  const { disk, file } = await withFile();
+  const release = disk.stallWrites();
+  const write = file.write([sectors(2, 2)], 7 * 512);
+  const created = await disk.open('/data/created', 'create');
+  await created.close();
+  const into = Buffer.alloc(2 * 512);
+  const operations = disk.operations;
+  t.equal(disk.readSynced('/data/file', into, 7 * 512), 512);
+  t.equal(into[0], 1);
+  t.equal(disk.readSynced('/data/created', into, 0), undefined);
+  t.equal(disk.operations, operations);
+  release();
+  await write;
+  t.equal(disk.readSynced('/data/file', into, 7 * 512), 1024);
+  t.same(into, sectors(2, 2));
+});
+
+t.test('a lost write and a misdirected one report success', async (t) => {
+  const { disk, file } = await withFile();
+  const other = await disk.open('/data/other', 'create');
+  await other.write([sectors(2, 7)], 0);
+  await disk.syncDirectory('/data');
+  disk.faultNextWrite('/data/file', { type: 'lose' });
+  await file.write([sectors(1, 2)], 0);
+  disk.faultNextWrite('/data/file', { type: 'misdirect', path: '/data/other', position: 512 });
+  await other.write([sectors(1, 8)], 0);
+  await file.write([sectors(3, 3)], 0);
+  const expected = Buffer.concat([sectors(1, 8), sectors(1, 3)]);
+  for (const one of [disk, disk.crash()]) {
+    t.same(one.contentOf('/data/file'), sectors(8, 1));
+    t.same(one.contentOf('/data/other'), expected);
+  }
+});
+
+t.test('bad sectors cannot be read until they are rewritten, also after a crash', async (t) => {
+  const { disk } = await withFile();
+  disk.spoilSectors('/data/file', 600, 10);
+  const survivor = disk.crash();
+  const file = await survivor.open('/data/file', 'write');
+  const into = Buffer.alloc(512);
+  t.equal(await file.read(into, 0), 512);
+  await t.rejects(file.read(into, 512), { code: 'EIO' });
+  await t.rejects(file.read(into, 511), { code: 'EIO' });
+  await file.write([sectors(1, 2)], 512);
+  t.equal(await file.read(into, 512), 512);
+  survivor.failNextRead('/data/file');
+  await t.rejects(file.read(into, 0), { code: 'EIO' });
+  t.equal(await file.read(into, 0), 512);
+});
+
+t.test('rot and zeros hit any file by its path', async (t) => {
+  const { disk } = await withFile();
+  const [found] = disk.files();
+  t.same(found, { path: '/data/file', length: 8 * 512 });
+  disk.flipBit('/data/file', 5, 1);
+  disk.zeroSectors('/data/file', 7 * 512 + 1, 1000);
+  for (const content of [disk, disk.crash()].map((one) => one.contentOf('/data/file'))) {
+    t.same(content.subarray(0, 10), Buffer.from([1, 1, 1, 1, 1, 3, 1, 1, 1, 1]));
+    t.same(content.subarray(6 * 512), Buffer.concat([sectors(1, 1), sectors(1, 0)]));
+  }
+});
+
+t.test('an older image of the whole disk can be put back, and none', async (t) => {
+  const { disk, file } = await withFile();
+  const snapshot = disk.snapshot();
+  await file.write([sectors(9, 2)], 0);
+  await disk.rename('/data/file', '/data/renamed');
+  const survivor = disk.crash();
+  for (let again = 0; again < 2; again += 1) {
+    survivor.restore(snapshot);
+    t.same(survivor.contentOf('/data/file'), sectors(8, 1));
+    t.same(await survivor.list('/data'), ['file']);
+    await (await survivor.open('/data/file', 'write')).write([sectors(1, 5)], 0);
+  }
+  survivor.wipe();
+  t.same(survivor.files(), []);
+  await survivor.makeDirectory('/data');
+  await survivor.lock('/data');
+  t.throws(() => survivor.wipe(), /no process/);
+});
+
+t.test('writing fills the room that there is', async (t) => {
+  const { disk, file } = await withFile();
+  disk.roomBytes = 10 * 512 + 100;
+  await t.rejects(file.write([sectors(4, 2)], 8 * 512), { code: 'ENOSPC' });
+  t.equal(disk.usedBytes, 10 * 512, 'what fits was written');
+  await t.rejects(file.truncate(12 * 512), { code: 'ENOSPC' });
+  await file.write([sectors(10, 3)], 0);
+  const survivor = disk.crash();
+  t.equal(survivor.roomBytes, disk.roomBytes);
+  t.same(survivor.contentOf('/data/file'), sectors(10, 3));
+});
+
+t.test(
+  'a killed process leaves all that it wrote, and a power cut then what was synced',
+  async (t) => {
+    const { disk, file } = await withFile();
+    disk.stallWrites();
+    t.ok(await isPending(file.write([sectors(8, 2)], 0)));
+    await disk.rename('/data/file', '/data/renamed');
+    const next = disk.kill();
+    t.ok(await isPending(disk.list('/data')));
+    t.same(next.contentOf('/data/renamed'), sectors(8, 2));
+    const kept = Array.from({ length: 20 }, (_, seed) => next.crash(seed).files()[0]?.path);
+    t.equal(new Set(kept).size, 2);
+    const written = disk.kill();
+    written.writeBack();
+    t.same(written.crash().contentOf('/data/renamed'), sectors(8, 2));
+  },
+);
+
+t.test('operations take the time that their kind takes', async (t) => {
+  const seen: string[] = [];
+  const disk = new MemoryDisk({
+    delay: (operation) => {
+      seen.push(operation);
+      return operation === 'lock' ? new Promise<void>(() => {}) : undefined;
+    },
+  });
+  await disk.makeDirectory('/data');
+  t.ok(await isPending(disk.lock('/data')));
+  t.same(seen, ['makeDirectory', 'lock']);
+});

@@ -1,59 +1,58 @@
 /**
  * A disk in memory that fails on demand. Power cuts keep any subset of the sectors that were being
- * written and of the directory operations that were not synced. A disk whose power is cut never
- * answers again, so nothing of the process that used it goes on; the next one is given the
- * survivor.
+ * written and of the directory operations that were not synced. A disk whose process has ended
+ * never answers again, so nothing of that process goes on; the next one is given the survivor.
  */
 import { basename, dirname, normalize } from 'node:path';
-import { LogLogError } from '../../proto/errors.js';
+import { assert, LogLogError } from '../../proto/errors.js';
 import type { Disk, DiskFile } from '../../server/log/disk.js';
-import { DiskError } from '../../server/log/disk.js';
+import type { DirectoryChange } from './memory-directory.js';
+import type { Change } from './memory-file.js';
 import { MemoryFile, sectorBytes } from './memory-file.js';
+import { failure, MemoryTree } from './memory-tree.js';
 import { seededRandom } from './seeded-random.js';
+import type { WriteFault } from './write-faults.js';
+import { WriteFaults } from './write-faults.js';
 
-type DirectoryChange =
-  | { readonly type: 'create'; readonly name: string; readonly file: MemoryFile }
-  | {
-      readonly type: 'rename';
-      readonly from: string;
-      readonly to: string;
-      readonly file: MemoryFile;
-    }
-  | { readonly type: 'remove'; readonly name: string; readonly file: MemoryFile };
-
-interface Directory {
-  readonly names: Map<string, MemoryFile>;
-  readonly syncedNames: Map<string, MemoryFile>;
-  unsynced: DirectoryChange[];
-}
+export type DiskOperation = keyof Disk | keyof DiskFile | 'release';
 
 export interface MemoryDiskOptions {
   /** Decides what power cuts keep. */
   readonly seed?: number;
-  /** How long each operation takes; by default one turn of the microtask queue. */
-  readonly delay?: () => Promise<void>;
+  /** How long each operation takes; by default no time passes. */
+  readonly delay?: (operation: DiskOperation) => Promise<void> | undefined;
+  /** Of all files; without it there is no end to the disk. */
+  readonly roomBytes?: number;
 }
 
-const never = new Promise<never>(() => {});
+type Write = Extract<Change, { type: 'write' }>;
+
+/** A whole disk as it was at some time. */
+export type DiskSnapshot = Pick<MemoryTree, 'settled'>;
+
+const nothing = () => {};
 
 export class MemoryDisk implements Disk {
-  /** Resolves when the power is cut. */
+  /** Resolves when the power is cut, or the process has ended in another way. */
   readonly powerCut: Promise<void>;
   /** While true, nothing is created and no file grows: ENOSPC. */
   full = false;
+  /** All files together do not grow beyond it: ENOSPC, with what fits written. */
+  roomBytes: number;
   readonly #options: MemoryDiskOptions;
-  readonly #directories = new Map<string, Directory>();
+  #tree = new MemoryTree();
   readonly #locked = new Set<string>();
-  readonly #writeFailures = new Map<number, string>();
+  readonly #writeFaults = new WriteFaults();
+  readonly #readFailures = new Set<string>();
   #operations = 0;
-  #writes = 0;
   #powerCutAt = Infinity;
   #powered = true;
   #onPowerCut: () => void = () => {};
-  #stalled: Promise<void> = Promise.resolve();
+  #stalled: Promise<void> | null = null;
 
   constructor(options: MemoryDiskOptions = {}) {
     this.#options = options;
+    this.roomBytes = options.roomBytes ?? Infinity;
     this.powerCut = new Promise((cut) => (this.#onPowerCut = cut));
   }
 
@@ -64,7 +63,29 @@ export class MemoryDisk implements Disk {
 
   /** Writes begun so far. */
   get writes(): number {
-    return this.#writes;
+    return this.#writeFaults.writes;
+  }
+
+  get usedBytes(): number {
+    return this.#tree.usedBytes;
+  }
+
+  /** Every file with its length, sorted by path. */
+  files(): { readonly path: string; readonly length: number }[] {
+    return this.#tree.files();
+  }
+
+  /** What a reader of the file would see; a copy. */
+  contentOf(path: string): Buffer {
+    return this.#tree.file(path).content;
+  }
+
+  /**
+   * Bytes of a file that a power cut would leave for certain, at once and not as an operation: how
+   * many were read into `into`, or undefined if the file itself is not durable.
+   */
+  readSynced(path: string, into: Buffer, position: number): number | undefined {
+    return this.#tree.findSynced(path)?.readSynced(into, position);
   }
 
   /** Cuts the power in the middle of the n-th operation from now; 1 is the next. */
@@ -73,57 +94,89 @@ export class MemoryDisk implements Disk {
   }
 
   /**
-   * The disk as the next process finds it. Cuts the power, if that has not happened. Called again
-   * with another seed it shows what else might have survived.
+   * The disk as the next process finds it, not `full` and with no faults to come. Cuts the power,
+   * if that has not happened. Called again with another seed it shows what else might have survived.
    */
   crash(seed = this.#options.seed ?? 1): MemoryDisk {
-    this.#cutPower();
-    const random = seededRandom(seed);
-    const survivor = new MemoryDisk({ ...this.#options, seed: seed + 1 });
-    const files = new Map<MemoryFile, MemoryFile>();
-    for (const [path, directory] of this.#directories) {
-      const names = new Map(directory.syncedNames);
-      for (const change of directory.unsynced) {
-        if (random.fraction() < 0.5) applyTo(names, change);
-      }
-      for (const [name, file] of names) {
-        const left = files.get(file) ?? file.afterPowerCut(random);
-        files.set(file, left);
-        names.set(name, left);
-      }
-      survivor.#directories.set(path, { names, syncedNames: new Map(names), unsynced: [] });
-    }
-    return survivor;
+    return this.#survivor(seed + 1, this.#tree.afterPowerCut(seededRandom(seed)));
+  }
+
+  /**
+   * The disk as the next process finds it when only the process has ended: all that was begun is
+   * seen, and what was not durable is not before `writeBack`.
+   */
+  kill(): MemoryDisk {
+    return this.#survivor(this.#options.seed, this.#tree.copy());
+  }
+
+  /** The system writes back by itself what is not durable yet. */
+  writeBack(): void {
+    this.#tree.sync();
+  }
+
+  snapshot(): DiskSnapshot {
+    return this.#tree.settled();
+  }
+
+  /** Puts an older image of the whole disk back, while no process uses it. */
+  restore(snapshot: DiskSnapshot): void {
+    assert(this.#locked.size === 0, 'no process uses the disk');
+    this.#tree = snapshot.settled();
+  }
+
+  /** An empty disk in its place, while no process uses it. */
+  wipe(): void {
+    this.restore(new MemoryTree());
   }
 
   /** The n-th write from now fails, half of its sectors done; 1 is the next. */
   failWrite(nth: number, code: string): void {
-    this.#writeFailures.set(this.#writes + nth, code);
+    this.faultWrite(nth, { type: 'fail', code });
   }
 
-  /** Writes and truncations begun from now on do not end before the returned function is called. */
-  stallWrites(): () => void {
-    let release = () => {};
-    this.#stalled = new Promise((done) => (release = done));
-    return release;
+  faultWrite(nth: number, fault: WriteFault): void {
+    this.#writeFaults.onNth(nth, fault);
+  }
+
+  faultNextWrite(path: string, fault: WriteFault): void {
+    this.#writeFaults.onNext(path, fault);
+  }
+
+  /** The next read of the file fails with EIO, and no other. */
+  failNextRead(path: string): void {
+    this.#readFailures.add(normalize(path));
+  }
+
+  /** Reads of these bytes' sectors fail with EIO until the sectors are rewritten. */
+  spoilSectors(path: string, position: number, length: number): void {
+    this.#tree.file(path).spoil(position, length);
+  }
+
+  /** The sectors of these bytes, as far as the file has them, hold zeros. */
+  zeroSectors(path: string, position: number, length: number): void {
+    const start = position - (position % sectorBytes);
+    const end = Math.ceil((position + length) / sectorBytes) * sectorBytes;
+    this.#tree.file(path).overwrite(Buffer.alloc(end - start), start);
   }
 
   /** A bit of what is on the disk turns over. */
   flipBit(path: string, position: number, bit = 0): void {
-    this.#file(path).flipBit(position, bit);
+    this.#tree.file(path).flipBit(position, bit);
   }
 
-  /** What a reader of the file would see; a copy. */
-  contentOf(path: string): Buffer {
-    return Buffer.from(this.#file(path).content);
+  /** Writes and truncations begun from now on do not end before the returned function is called. */
+  stallWrites(): () => void {
+    let release = nothing;
+    this.#stalled = new Promise((done) => (release = done));
+    return release;
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
-    const found = () => this.#directory(dirname(path)).names.get(basename(path));
-    return this.#operation(() => {
-      if (mode !== 'create') return this.#handle(this.#file(path), path, mode === 'write');
-      if (found() !== undefined) throw failure('EEXIST', path);
-      if (this.full) throw failure('ENOSPC', path);
+    return this.#operation('open', () => {
+      if (mode !== 'create') return this.#handle(this.#tree.file(path), path, mode === 'write');
+      if (this.#tree.directory(dirname(path)).names.has(basename(path)))
+        throw failure('EEXIST', path);
+      if (this.#roomLeft <= 0) throw failure('ENOSPC', path);
       const file = new MemoryFile();
       this.#change(dirname(path), { type: 'create', name: basename(path), file });
       return this.#handle(file, path, true);
@@ -131,74 +184,55 @@ export class MemoryDisk implements Disk {
   }
 
   list(directory: string): Promise<string[]> {
-    return this.#operation(() => {
-      const path = normalize(directory);
-      const names = [...(this.#directories.get(path)?.names.keys() ?? [])];
-      const inside = [...this.#directories.keys()].filter(
-        (other) => other !== path && dirname(other) === path,
-      );
-      return [...names, ...inside.map((other) => basename(other))].toSorted();
-    });
+    return this.#operation('list', () => this.#tree.list(directory));
   }
 
   /** Durable at once, with its parents. */
   makeDirectory(directory: string): Promise<void> {
-    return this.#operation(() => {
-      let path = normalize(directory);
-      while (!this.#directories.has(path)) {
-        this.#directories.set(path, { names: new Map(), syncedNames: new Map(), unsynced: [] });
-        path = dirname(path);
-      }
-    });
+    return this.#operation('makeDirectory', () => this.#tree.make(directory));
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#operation(() => {
+    return this.#operation('rename', () => {
       if (dirname(from) !== dirname(to)) throw failure('EXDEV', `${from} to ${to}`);
       this.#change(dirname(from), {
         type: 'rename',
         from: basename(from),
         to: basename(to),
-        file: this.#file(from),
+        file: this.#tree.file(from),
       });
     });
   }
 
   remove(path: string): Promise<void> {
-    return this.#operation(() => {
-      const file = this.#file(path);
+    return this.#operation('remove', () => {
+      const file = this.#tree.file(path);
       this.#change(dirname(path), { type: 'remove', name: basename(path), file });
     });
   }
 
-  syncDirectory(path: string): Promise<void> {
-    return this.#operation(
-      () => [...this.#directory(path).unsynced],
-      (changes) => {
-        const directory = this.#directory(path);
-        directory.unsynced = directory.unsynced.filter((change) => !changes.includes(change));
-        for (const change of changes) applyTo(directory.syncedNames, change);
-      },
-    ).then(() => {});
+  async syncDirectory(path: string): Promise<void> {
+    await this.#operation(
+      'syncDirectory',
+      () => this.#tree.directory(path).beginSync(),
+      (end) => end(),
+    );
   }
 
   lengthOf(path: string): Promise<number | undefined> {
-    return this.#operation(() => {
-      const directory = this.#directories.get(normalize(dirname(path)));
-      return directory?.names.get(basename(path))?.content.length;
-    });
+    return this.#operation('lengthOf', () => this.#tree.find(path)?.length);
   }
 
   lock(directory: string): Promise<{ release(): Promise<void> }> {
-    return this.#operation(() => {
+    return this.#operation('lock', () => {
       const path = normalize(directory);
-      this.#directory(path);
+      this.#tree.directory(path);
       if (this.#locked.has(path)) {
         throw new LogLogError('DIRECTORY_IN_USE', `${directory} is in use by another process`);
       }
       this.#locked.add(path);
       return {
-        release: () => this.#operation(() => void this.#locked.delete(path)),
+        release: () => this.#operation('release', () => void this.#locked.delete(path)),
       };
     });
   }
@@ -208,56 +242,77 @@ export class MemoryDisk implements Disk {
     const check = (usable: boolean) => {
       if (!open || !usable) throw failure('EBADF', path);
     };
+    const change = async (operation: DiskOperation, begin: () => () => void) => {
+      await this.#operation(operation, begin, (end) => end());
+    };
     return {
       read: (into, position) =>
-        this.#operation(() => {
+        this.#operation('read', () => {
           check(true);
-          return file.content.copy(into, 0, Math.min(position, file.content.length));
+          return this.#read(file, path, into, position);
         }),
       write: (parts, position) =>
-        this.#operation(
-          () => {
-            check(writable);
-            return this.#write(file, path, Buffer.concat(parts), position);
-          },
-          (synced) => synced(),
-          () => this.#stalled,
-        ).then(() => {}),
+        change('write', () => {
+          check(writable);
+          const [only] = parts;
+          const bytes = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+          return this.#write(file, path, { type: 'write', bytes, position });
+        }),
       truncate: (length) =>
-        this.#operation(
-          () => {
-            check(writable);
-            if (this.full && length > file.content.length) throw failure('ENOSPC', path);
-            return file.begin({ type: 'truncate', length });
-          },
-          (synced) => synced(),
-          () => this.#stalled,
-        ).then(() => {}),
+        change('truncate', () => {
+          check(writable);
+          if (length - file.length > this.#roomLeft) throw failure('ENOSPC', path);
+          return file.begin({ type: 'truncate', length });
+        }),
       length: () =>
-        this.#operation(() => {
+        this.#operation('length', () => {
           check(true);
-          return file.content.length;
+          return file.length;
         }),
       close: () =>
-        this.#operation(() => {
+        this.#operation('close', () => {
           check(true);
           open = false;
         }),
     };
   }
 
-  #write(file: MemoryFile, path: string, bytes: Buffer, position: number): () => void {
-    this.#writes += 1;
-    const code = this.#writeFailures.get(this.#writes);
-    if (code !== undefined) {
-      const middle = position + (bytes.length >> 1);
-      const half = bytes.subarray(0, Math.max(0, middle - (middle % sectorBytes) - position));
-      file.begin({ type: 'write', bytes: half, position })();
-      throw failure(code, path);
+  #read(file: MemoryFile, path: string, into: Buffer, position: number): number {
+    const count = file.read(into, position);
+    const isFailing = this.#readFailures.size > 0 && this.#readFailures.delete(normalize(path));
+    if (count === undefined || isFailing) throw failure('EIO', path);
+    return count;
+  }
+
+  /** Returns what makes it durable. */
+  #write(file: MemoryFile, path: string, change: Write): () => void {
+    const fault = this.#writeFaults.take(path);
+    switch (fault?.type) {
+      case 'fail':
+        file.begin(cutTo(change, change.bytes.length >> 1))();
+        throw failure(fault.code, path);
+      case 'failSync':
+        file.applyUnsynced(change);
+        throw failure(fault.code, path);
+      case 'lose':
+        return nothing;
+      case 'misdirect':
+        this.#tree.find(fault.path)?.overwrite(change.bytes, fault.position);
+        return nothing;
+      case undefined:
     }
-    const growth = position + bytes.length - file.content.length;
-    if (this.full && growth > 0) throw failure('ENOSPC', path);
-    return file.begin({ type: 'write', bytes, position });
+    const growth = change.position + change.bytes.length - file.length;
+    if (growth <= 0 || growth <= this.#roomLeft) return file.begin(change);
+    if (!this.full) {
+      const fitting = file.length + this.#roomLeft - change.position;
+      file.begin(cutTo(change, Math.max(0, fitting)))();
+    }
+    throw failure('ENOSPC', path);
+  }
+
+  get #roomLeft(): number {
+    if (this.full) return 0;
+    return this.roomBytes === Infinity ? Infinity : Math.max(0, this.roomBytes - this.usedBytes);
   }
 
   /**
@@ -265,17 +320,17 @@ export class MemoryDisk implements Disk {
    * is cut between the two.
    */
   async #operation<T>(
+    operation: DiskOperation,
     begin: () => T,
-    end: (result: T) => void = () => {},
-    wait: () => Promise<void> = () => Promise.resolve(),
+    end: (result: T) => void = nothing,
   ): Promise<T> {
-    if (!this.#powered) await never;
+    if (!this.#powered) return new Promise<never>(nothing);
     this.#operations += 1;
     const result = begin();
     if (this.#operations === this.#powerCutAt) this.#cutPower();
-    await (this.#options.delay ?? (() => Promise.resolve()))();
-    await wait();
-    if (!this.#powered) await never;
+    if (operation === 'write' || operation === 'truncate') await this.#stalled;
+    await this.#options.delay?.(operation);
+    if (!this.#powered) return new Promise<never>(nothing);
     end(result);
     return result;
   }
@@ -285,36 +340,26 @@ export class MemoryDisk implements Disk {
     this.#onPowerCut();
   }
 
-  #directory(path: string): Directory {
-    const directory = this.#directories.get(normalize(path));
-    if (directory === undefined) throw failure('ENOENT', path);
-    return directory;
-  }
-
-  #file(path: string): MemoryFile {
-    const file = this.#directory(dirname(path)).names.get(basename(path));
-    if (file === undefined) throw failure('ENOENT', path);
-    return file;
+  #survivor(seed: number | undefined, tree: MemoryTree): MemoryDisk {
+    this.#cutPower();
+    const { roomBytes } = this;
+    const options = { ...this.#options, roomBytes, ...(seed !== undefined && { seed }) };
+    const survivor = new MemoryDisk(options);
+    survivor.#tree = tree;
+    return survivor;
   }
 
   #change(path: string, change: DirectoryChange): void {
-    const directory = this.#directory(path);
-    applyTo(directory.names, change);
-    directory.unsynced.push(change);
+    this.#tree.directory(path).change(change);
   }
 }
 
-/** Each change names its file, so any subset of them makes sense, and a rename happens at once. */
-function applyTo(names: Map<string, MemoryFile>, change: DirectoryChange): void {
-  const leave = (name: string) => {
-    if (names.get(name) === change.file) names.delete(name);
+/** As much of a write, up to the end of a sector, as `length` bytes of it reach. */
+function cutTo({ type, bytes, position }: Write, length: number): Write {
+  const end = position + length;
+  return {
+    type,
+    bytes: bytes.subarray(0, Math.max(0, end - (end % sectorBytes) - position)),
+    position,
   };
-  if (change.type === 'remove') return leave(change.name);
-  if (change.type === 'create') return void names.set(change.name, change.file);
-  leave(change.from);
-  names.set(change.to, change.file);
-}
-
-function failure(code: string, path: string): DiskError {
-  return new DiskError(code, `${path}: ${code}`);
 }

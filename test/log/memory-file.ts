@@ -1,101 +1,148 @@
 /** The content of one file of a MemoryDisk: as it was written, and as it would survive. */
 import type { RandomSource } from '../../proto/clock.js';
+import { PagedBytes } from './paged-bytes.js';
 
 export const sectorBytes = 512;
 
-type Change =
+export type Change =
   | { readonly type: 'write'; readonly bytes: Buffer; readonly position: number }
   | { readonly type: 'truncate'; readonly length: number };
 
 export class MemoryFile {
-  #written: Image;
-  #synced: Image;
+  #written = new PagedBytes();
+  #synced = new PagedBytes();
   /** Begun and not durable, in order. */
   #unsynced: Change[] = [];
+  /** Numbers of the sectors that cannot be read until they are rewritten. */
+  #badSectors = new Set<number>();
 
-  constructor(content: Buffer = Buffer.alloc(0)) {
-    this.#written = new Image(content);
-    this.#synced = new Image(content);
+  get length(): number {
+    return this.#written.length;
   }
 
+  /** A copy. */
   get content(): Buffer {
-    return this.#written.content;
+    const content = Buffer.allocUnsafe(this.length);
+    this.#written.read(content, 0);
+    return content;
+  }
+
+  /** What is read; undefined where a sector is bad. */
+  read(into: Buffer, position: number): number | undefined {
+    if (this.#badSectors.size > 0) {
+      for (const sector of sectorsOf(position, into.length)) {
+        if (this.#badSectors.has(sector)) return undefined;
+      }
+    }
+    return this.#written.read(into, position);
+  }
+
+  /** What would survive, of those bytes. */
+  readSynced(into: Buffer, position: number): number {
+    return this.#synced.read(into, position);
   }
 
   /** Seen by readers at once; durable when the function that is returned has been called. */
   begin(change: Change): () => void {
-    this.#written.apply(change);
+    this.applyUnsynced(change);
     this.#unsynced.push(change);
     return () => {
-      this.#unsynced = this.#unsynced.filter((other) => other !== change);
-      this.#synced.apply(change);
+      const at = this.#unsynced.indexOf(change);
+      if (at < 0) return;
+      this.#unsynced.splice(at, 1);
+      apply(this.#synced, change);
     };
   }
 
+  /** Seen by readers, and never durable: what a failed sync leaves, whose pages count as clean. */
+  applyUnsynced(change: Change): void {
+    apply(this.#written, change);
+    if (change.type === 'truncate' || this.#badSectors.size === 0) return;
+    for (const sector of sectorsOf(change.position, change.bytes.length)) {
+      this.#badSectors.delete(sector);
+    }
+  }
+
+  /** Everything that has been begun becomes durable. */
+  sync(): void {
+    for (const change of this.#unsynced) apply(this.#synced, change);
+    this.#unsynced = [];
+  }
+
+  /** What the drive does by itself: at once, for good, and without making the file longer. */
+  overwrite(bytes: Buffer, position: number): void {
+    for (const image of [this.#written, this.#synced]) {
+      image.write(bytes.subarray(0, Math.max(0, image.length - position)), position);
+    }
+  }
+
   flipBit(position: number, bit: number): void {
-    this.#written.flipBit(position, bit);
-    this.#synced.flipBit(position, bit);
+    for (const image of [this.#written, this.#synced]) {
+      const byte = Buffer.alloc(1);
+      if (image.read(byte, position) === 0) continue;
+      image.write(Buffer.of(byte.readUInt8() ^ (1 << bit)), position);
+    }
+  }
+
+  /** Reads of these bytes' sectors fail until they are written. */
+  spoil(position: number, length: number): void {
+    for (const sector of sectorsOf(position, length)) this.#badSectors.add(sector);
+  }
+
+  /** What readers see, durable and without bad sectors. */
+  settled(): MemoryFile {
+    const settled = new MemoryFile();
+    settled.#written = this.#written.copy();
+    settled.#synced = this.#written.copy();
+    return settled;
+  }
+
+  /** As another process finds it while the power stays on. */
+  copy(): MemoryFile {
+    const copy = new MemoryFile();
+    copy.#written = this.#written.copy();
+    copy.#synced = this.#synced.copy();
+    copy.#unsynced = [...this.#unsynced];
+    copy.#badSectors = new Set(this.#badSectors);
+    return copy;
   }
 
   /** What a power cut leaves: of what was not durable, any sectors, whole. */
   afterPowerCut(random: RandomSource): MemoryFile {
-    const survivor = new Image(this.#synced.content);
+    const image = this.#synced.copy();
     for (const change of this.#unsynced) {
       if (change.type === 'truncate') {
-        if (random.fraction() < 0.5) survivor.apply(change);
-        continue;
-      }
-      const end = change.position + change.bytes.length;
-      // A file may have grown without its data having arrived: then there are zeros.
-      if (random.fraction() < 0.5) survivor.grow(end);
-      const keep = random.fraction();
-      for (let at = change.position; at < end;) {
-        const next = Math.min(end, at - (at % sectorBytes) + sectorBytes);
-        const sector = change.bytes.subarray(at - change.position, next - change.position);
-        if (random.fraction() < keep)
-          survivor.apply({ type: 'write', bytes: sector, position: at });
-        at = next;
+        if (random.fraction() < 0.5) apply(image, change);
+      } else {
+        keepSectors(image, change.bytes, change.position, random);
       }
     }
-    return new MemoryFile(survivor.content);
+    const survivor = new MemoryFile();
+    survivor.#written = image;
+    survivor.#synced = image.copy();
+    survivor.#badSectors = new Set(this.#badSectors);
+    return survivor;
   }
 }
 
-class Image {
-  #bytes: Buffer;
-  #length: number;
+function apply(image: PagedBytes, change: Change): void {
+  if (change.type === 'truncate') image.truncate(change.length);
+  else image.write(change.bytes, change.position);
+}
 
-  constructor(content: Buffer) {
-    this.#bytes = Buffer.from(content);
-    this.#length = content.length;
+function keepSectors(image: PagedBytes, bytes: Buffer, position: number, random: RandomSource) {
+  const end = position + bytes.length;
+  // A file may have grown without its data having arrived: then there are zeros.
+  if (random.fraction() < 0.5) image.grow(end);
+  const keep = random.fraction();
+  for (let at = position; at < end;) {
+    const next = Math.min(end, at - (at % sectorBytes) + sectorBytes);
+    if (random.fraction() < keep) image.write(bytes.subarray(at - position, next - position), at);
+    at = next;
   }
+}
 
-  get content(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
-  }
-
-  apply(change: Change): void {
-    if (change.type === 'truncate') {
-      this.grow(change.length);
-      this.#bytes.fill(0, change.length, this.#length);
-      this.#length = change.length;
-    } else {
-      this.grow(change.position + change.bytes.length);
-      change.bytes.copy(this.#bytes, change.position);
-    }
-  }
-
-  grow(length: number): void {
-    if (length > this.#bytes.length) {
-      const larger = Buffer.alloc(Math.max(length, 2 * this.#bytes.length));
-      this.content.copy(larger);
-      this.#bytes = larger;
-    }
-    this.#length = Math.max(this.#length, length);
-  }
-
-  flipBit(position: number, bit: number): void {
-    if (position >= this.#length) return;
-    this.#bytes.writeUInt8(this.#bytes.readUInt8(position) ^ (1 << bit), position);
-  }
+function* sectorsOf(position: number, length: number): Generator<number> {
+  const end = Math.ceil((position + length) / sectorBytes);
+  for (let sector = Math.floor(position / sectorBytes); sector < end; sector += 1) yield sector;
 }

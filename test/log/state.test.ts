@@ -3,7 +3,8 @@ import t from 'tap';
 import type { Batch, BatchKind } from '../../proto/batch.js';
 import { batchEnd, bodyChecksum, buildBatch, genesisChain, noProducer } from '../../proto/batch.js';
 import { checkEntries, encodeEntries } from '../../proto/entries.js';
-import { LogState } from '../../server/log/state.js';
+import { admissionIn, incarnationBody, incarnationEntries } from '../../server/log/incarnation.js';
+import { LogState, needsBody } from '../../server/log/state.js';
 
 const genesis = genesisChain('cluster');
 const nothing = Buffer.alloc(0);
@@ -27,15 +28,15 @@ class Writer {
   add({ kind, newTerm, passedMs, producer, entry }: Step): Batch {
     if (newTerm) this.#term += 1;
     this.#timeMs += passedMs;
-    const id = kind === 'noop' ? noProducer : (producers[producer] ?? noProducer);
+    const ownsNone = kind === 'noop' || kind === 'incarnation';
+    const id = ownsNone ? noProducer : (producers[producer] ?? noProducer);
     const written = this.#written.get(id);
-    const opens = written === undefined && kind !== 'noop';
+    const opens = written === undefined && !ownsNone;
     const actual = opens ? 'open' : kind;
-    const body =
-      actual === 'data' || actual === 'fence' ? encodeEntries([Buffer.from(entry)]) : nothing;
+    const body = bodyOf(actual, producer, entry);
     const last = this.batches.at(-1)?.header;
     const offset = last === undefined ? 0 : batchEnd(last);
-    const sequence = actual === 'noop' ? 0 : (written?.sequence ?? 0) + 1;
+    const sequence = ownsNone ? 0 : (written?.sequence ?? 0) + 1;
     const epoch = actual === 'data' || actual === 'fence' ? (written?.epoch ?? 0) : 0;
     const checked = checkEntries(body);
     const batch = buildBatch(
@@ -54,10 +55,15 @@ class Writer {
       last?.chain ?? genesis,
     );
     if (actual === 'open') this.#written.set(id, { epoch: offset, sequence: 0 });
-    else if (actual !== 'noop') this.#written.set(id, { epoch, sequence });
+    else if (!ownsNone) this.#written.set(id, { epoch, sequence });
     this.batches.push(batch);
     return batch;
   }
+}
+
+function bodyOf(kind: BatchKind, producer: number, entry: string): Buffer {
+  if (kind === 'incarnation') return incarnationBody(`n${producer}`, entry.length + 1);
+  return kind === 'data' || kind === 'fence' ? encodeEntries([Buffer.from(entry)]) : nothing;
 }
 
 const step = (fields: Partial<Step> = {}): Step => ({
@@ -71,7 +77,7 @@ const step = (fields: Partial<Step> = {}): Step => ({
 
 const steps = fc.array(
   fc.record<Step>({
-    kind: fc.constantFrom('data', 'noop', 'open', 'fence'),
+    kind: fc.constantFrom('data', 'noop', 'open', 'fence', 'incarnation'),
     newTerm: fc.boolean(),
     passedMs: fc.nat(5),
     producer: fc.nat(2),
@@ -142,6 +148,51 @@ t.test('a fence batch sets the token, an empty one takes it away', (t) => {
   t.end();
 });
 
+t.test('the incarnations that the log admits are listed in its order', (t) => {
+  const writer = new Writer();
+  const state = stateOf([writer.add(step({ kind: 'open' }))]);
+  const { admissions, dataEnd } = state;
+  const batches = [
+    writer.add(step({ kind: 'incarnation', producer: 2, entry: 'xx' })),
+    writer.add(step({ kind: 'data' })),
+    writer.add(step({ kind: 'incarnation', producer: 1, entry: 'x' })),
+  ];
+  const [first, , second] = batches.map(({ header }) => ({
+    offset: header.offset,
+    end: batchEnd(header),
+  }));
+  stateOf(batches.slice(0, 1), state);
+  t.equal(state.dataEnd, dataEnd, 'an admission is no data');
+  stateOf(batches.slice(1), state);
+  t.same(state.admissions, [
+    { node: 'n2', incarnation: 3, ...first },
+    { node: 'n1', incarnation: 2, ...second },
+  ]);
+  t.same(admissions, [], 'a list that was read stays as it was');
+  t.same(
+    batches.map(({ header }) => needsBody(header)),
+    [true, false, true],
+  );
+  t.end();
+});
+
+t.test('a body says which incarnation it admits, and nothing else passes for one', (t) => {
+  for (const node of ['a', 'knoten-ä', 'n'.repeat(300)]) {
+    for (const incarnation of [1, 17, 2 ** 53 - 1]) {
+      const body = incarnationBody(node, incarnation);
+      t.same(admissionIn(body), { node, incarnation });
+      t.same(checkEntries(body), { ok: true, count: incarnationEntries });
+    }
+  }
+  t.throws(() => incarnationBody('a', 0), { code: 'INTERNAL' });
+  const others = [['a'], ['a', ''], ['a', '0'], ['a', '-1'], ['a', '1e3'], ['a', '1', '2'], []];
+  for (const entries of others) {
+    const body = encodeEntries(entries.map((entry) => Buffer.from(entry)));
+    t.throws(() => admissionIn(body), { code: 'INTERNAL' }, JSON.stringify(entries));
+  }
+  t.end();
+});
+
 t.test('a state from a checkpoint goes on like the one that was never left', (t) => {
   fc.assert(
     fc.property(steps, fc.nat(40), (plan, cut) => {
@@ -193,7 +244,8 @@ t.test('a batch that does not follow is refused', (t) => {
 
 t.test('JSON that is no state is refused', (t) => {
   const writer = new Writer();
-  for (const kind of ['noop', 'open', 'data', 'fence'] as const) writer.add(step({ kind }));
+  for (const kind of ['noop', 'open', 'data', 'fence', 'incarnation'] as const)
+    writer.add(step({ kind }));
   const good = JSON.parse(asJson(stateOf(writer.batches))) as Record<string, unknown>;
   t.equal(asJson(LogState.fromJson(good)), asJson(stateOf(writer.batches)));
   for (const name of Object.keys(good)) {
@@ -203,5 +255,6 @@ t.test('JSON that is no state is refused', (t) => {
   }
   t.throws(() => LogState.fromJson(undefined), { code: 'DATA_CORRUPT' });
   t.throws(() => LogState.fromJson({ ...good, terms: [[1]] }), { code: 'DATA_CORRUPT' });
+  t.throws(() => LogState.fromJson({ ...good, admissions: [['n1', 2]] }), { code: 'DATA_CORRUPT' });
   t.end();
 });

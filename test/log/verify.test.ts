@@ -16,8 +16,8 @@ const segmentBytesMax = 16 * 1024;
 async function someNode() {
   const disk = new MemoryDisk();
   await disk.makeDirectory(directory);
-  await (await HardState.create(disk, directory)).close();
-  const plan = { name: 'test', members: ['n1'], nodeId: 'n1', segmentBytesMax };
+  await (await HardState.create(disk, directory, { term: 0, vote: null, admitted: 1 })).close();
+  const plan = { name: 'test', members: ['n1'], nodeId: 'n1', segmentBytesMax, incarnation: 1 };
   const { clusterId } = await createIdentity(disk, directory, plan);
   const batches = new Batches(1, clusterId);
   const options = { clusterId, segmentBytesMax, fillAheadBytes: 8192 };
@@ -105,7 +105,7 @@ t.test('a missing or foreign segment is a problem', async (t) => {
   const other = await openLog(new MemoryDisk(), { segmentBytesMax });
   await other.log.close();
   await foreign.remove(`${directory}/identity`);
-  const plan = { name: 'other', members: ['n1'], nodeId: 'n1', segmentBytesMax };
+  const plan = { name: 'other', members: ['n1'], nodeId: 'n1', segmentBytesMax, incarnation: 1 };
   await createIdentity(foreign, directory, plan);
   t.match(
     (await verifyDirectory(foreign, directory)).problems[0]?.reason,

@@ -64,6 +64,7 @@ export interface DirectoryVectors {
   readonly hardState: {
     readonly term: number;
     readonly vote: string;
+    readonly admitted: number;
     readonly counter: number;
     readonly slot: PaddedVector;
   };

@@ -87,6 +87,9 @@ const nodeStatus: fc.Arbitrary<NodeStatus> = record({
   residentBytes: integer,
   nodes: fc.array(hint),
   staged,
+  incarnation: integer,
+  admitted: fc.boolean(),
+  repairs: record({ ranges: integer, bytes: integer }),
 });
 
 const acknowledgement = record({

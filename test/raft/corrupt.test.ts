@@ -2,8 +2,9 @@
 import t from 'tap';
 import { Raft } from '../../server/raft/raft.js';
 import type { Message } from '../../server/raft/types.js';
+import { SimulatedDisk } from './disk.js';
 import { lastOf, marksAfter, marksOf } from './marks.js';
-import { appendOf, from, leadB, optionsOfB, startB, tick } from './single.js';
+import { appendOf, from, leadB, come, optionsOfB, startB, tick } from './single.js';
 
 const genesis = { offset: 0, end: 0, term: 0, chain: 'genesis' };
 const held = marksOf([1, 1, 2, 2]);
@@ -97,6 +98,7 @@ t.test('strangers, and a node itself, are not listened to', async (t) => {
       raft.step(from(node, { type: 'heartbeat', term: 9, commitOffset: 0, round: 0 })),
       [],
     );
+    t.strictSame(come(raft, node, { incarnation: 7 }), []);
   }
   t.strictSame(raft.state, before);
 });
@@ -152,8 +154,12 @@ t.test('a sync ends between batches, and not behind the log', async (t) => {
   );
 });
 
+t.test('a node becomes another incarnation only where it has to', async (t) => {
+  t.throws(() => startB(held).step({ type: 'rejoined', incarnation: 2 }), /when it is asked/);
+});
+
 t.test('options and start that cannot work are refused', async (t) => {
-  const start = { term: 1, vote: null, terms: [], endOffset: 0, endChain: '', commitOffset: 0 };
+  const start = { ...new SimulatedDisk().start(0), term: 1 };
   const refuse = (options: object, reason: RegExp, more: object = {}) =>
     t.throws(() => new Raft({ ...optionsOfB, ...options }, { ...start, ...more }), reason);
   refuse({ id: 'z' }, /configuration/);

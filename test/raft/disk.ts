@@ -1,10 +1,33 @@
 import { lastOf } from './marks.js';
-import type { Effect, Event, Mark, NodeId, RaftStart, TermStart } from '../../server/raft/types.js';
+import { firstIncarnation } from '../../server/raft/types.js';
+import type {
+  AdmissionAt,
+  Effect,
+  Event,
+  Mark,
+  NodeId,
+  PeerState,
+  RaftStart,
+  TermStart,
+} from '../../server/raft/types.js';
+
+/** A copy of a data directory. */
+export interface DiskImage {
+  readonly term: number;
+  readonly vote: NodeId | null;
+  readonly incarnation: number;
+  readonly admitted: number | null;
+  readonly durable: readonly Mark[];
+}
 
 /** What one node has on disk, and what of it would survive a crash now. */
 export class SimulatedDisk {
   term = 0;
   vote: NodeId | null = null;
+  incarnation = firstIncarnation;
+  admitted: number | null = firstIncarnation;
+  /** The incarnation whose promises are lost, until another one is admitted. */
+  lost: number | null = null;
   written: Mark[] = [];
   durable: Mark[] = [];
   generation = 0;
@@ -21,6 +44,40 @@ export class SimulatedDisk {
   save(effect: Extract<Effect, { type: 'saveHardState' }>): void {
     this.term = effect.term;
     this.vote = effect.vote;
+    this.admitted = effect.admitted;
+    if (this.admitted !== null && this.admitted !== this.lost) this.lost = null;
+  }
+
+  /** What this node says of itself on a new link. */
+  get peerState(): PeerState {
+    const { incarnation, term } = this;
+    return { incarnation, term, durableOffset: lastOf(this.durable).end };
+  }
+
+  image(): DiskImage {
+    const { term, vote, incarnation, admitted, durable } = this;
+    return { term, vote, incarnation, admitted, durable: [...durable] };
+  }
+
+  /** While the node is down: what the directory was at another time. */
+  putBack(image: DiskImage): void {
+    this.fill(image.durable, image.term);
+    this.vote = image.vote;
+    this.incarnation = image.incarnation;
+    this.admitted = image.admitted;
+    this.lost = image.incarnation;
+  }
+
+  /** While the node is down: another directory, with nothing in it. */
+  wipe(incarnation: number): void {
+    this.putBack({
+      term: 0,
+      vote: null,
+      incarnation: this.incarnation,
+      admitted: null,
+      durable: [],
+    });
+    this.incarnation = incarnation;
   }
 
   write(marks: readonly Mark[]): void {
@@ -50,15 +107,28 @@ export class SimulatedDisk {
   }
 
   start(commitOffset: number): RaftStart {
-    const { term, vote } = this;
+    const { term, vote, incarnation } = this;
     const { end, chain } = lastOf(this.durable);
     const terms: TermStart[] = [];
+    const admissions: AdmissionAt[] = [];
     for (const mark of this.durable) {
+      const { offset, end: markEnd, admission } = mark;
+      if (admission !== undefined) admissions.push({ ...admission, offset, end: markEnd });
       if (terms.at(-1)?.term !== mark.term) {
         terms.push({ term: mark.term, startOffset: mark.offset });
       }
     }
-    return { term, vote, terms, endOffset: end, endChain: chain, commitOffset };
+    return {
+      term,
+      vote,
+      terms,
+      endOffset: end,
+      endChain: chain,
+      commitOffset,
+      admissions,
+      incarnation,
+      admitted: this.admitted === incarnation,
+    };
   }
 
   read(load: Extract<Effect, { type: 'load' }>): Event {

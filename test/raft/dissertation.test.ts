@@ -2,7 +2,17 @@
 import t from 'tap';
 import { marksOf } from './marks.js';
 import { Network } from './network.js';
-import { appendOf, from, leadB, optionsOfB, sent, startB, tick, typesOf } from './single.js';
+import {
+  appendOf,
+  from,
+  leadB,
+  linkDown,
+  optionsOfB,
+  sent,
+  startB,
+  tick,
+  typesOf,
+} from './single.js';
 
 const genesis = { offset: 0, end: 0, term: 0, chain: 'genesis' };
 const request = { type: 'voteRequest', lastTerm: 9, endOffset: 999, transfer: false } as const;
@@ -228,7 +238,7 @@ t.test('3.10: a transfer that cannot be is refused at once', async (t) => {
   const ended = (to: string) => [{ type: 'transferEnded', to, ok: false }];
   t.strictSame(leader.step({ type: 'transfer', to: 'b' }), ended('b'));
   t.strictSame(leader.step({ type: 'transfer', to: 'z' }), ended('z'));
-  for (const peer of ['a', 'c']) leader.step({ type: 'link', peer, up: false });
+  for (const peer of ['a', 'c']) leader.step(linkDown(peer));
   t.strictSame(leader.step({ type: 'transfer' }), ended('b'), 'nobody can be reached');
   t.strictSame(startB().step({ type: 'transfer' }), ended('b'), 'not the leader');
   t.strictSame(startB().step({ type: 'transfer', to: 'c' }), ended('c'));
@@ -244,7 +254,7 @@ t.test('3.10: a leader that is elected again itself has not handed over', async 
   t.equal(network.core('a').transferring, false, 'it does not lead');
   network.step('a', from('b', { type: 'timeoutNow', term: 2 }));
   t.equal(network.core('a').role, 'follower', 'only the leader can say so');
-  network.step('b', { type: 'link', peer: 'a', up: true });
+  network.join('a', 'b');
   t.strictSame(network.effects('a', 'transferEnded'), []);
   network.tick('a', 10);
   t.match(network.effects('a', 'transferEnded'), [{ to: 'c', ok: false }]);
@@ -271,6 +281,15 @@ t.test('a leader whose disk hangs steps down, and does not campaign', async (t) 
   network.work(network.node('a'));
   network.tick('a', 20);
   t.equal(network.core('a').role, 'candidate');
+});
+
+t.test('a candidate whose disk hangs does not campaign again', async (t) => {
+  const raft = startB();
+  raft.step(from('a', appendOf(1, genesis, marksOf([1]))));
+  raft.step(from('a', { type: 'timeoutNow', term: 1 }));
+  t.match(raft, { role: 'candidate', term: 2 });
+  t.strictSame(tick(raft, 40), []);
+  t.strictSame(raft.step(from('a', { type: 'timeoutNow', term: 2 })), [], 'it follows nobody');
 });
 
 t.test('a disk that is slow but moves keeps its leader', async (t) => {

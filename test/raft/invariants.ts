@@ -59,6 +59,13 @@ export class Invariants {
   /** When a message really leaves a node: what it says must be on its disk. */
   onSend(node: Node, message: Message): void {
     const { disk } = node;
+    demand(disk.admitted === disk.incarnation, 'who is not admitted says nothing');
+    if (message.type === 'welcome') {
+      const admitted = this.committed.some(
+        ({ admission }) => admission?.incarnation === message.incarnation,
+      );
+      demand(admitted, 'an incarnation is welcome once it is committed');
+    }
     if (message.type === 'voteReply' && message.granted && !message.preVote) {
       demand(
         disk.term === message.term && disk.vote !== null,
@@ -79,12 +86,14 @@ export class Invariants {
     demand(lead?.chain === held.chain, "what is acknowledged is in the leader's log");
   }
 
-  /** What is committed is on the disks of a quorum, whatever happens. */
+  /** What is committed is on the disks of a quorum, but for losses that are not made good yet. */
   checkDurability(): void {
     const last = this.committed.at(-1);
     if (last === undefined) return;
     const index = this.committed.length - 1;
-    const holders = this.#voters.filter((node) => node.disk.durable[index]?.chain === last.chain);
+    const holders = this.#voters.filter(
+      ({ disk }) => disk.lost !== null || disk.durable[index]?.chain === last.chain,
+    );
     demand(2 * holders.length > this.#voters.length, 'a quorum holds what is committed');
   }
 

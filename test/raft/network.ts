@@ -3,8 +3,18 @@
  * in the order of the calls, and what is random comes from one seed.
  */
 import { Raft } from '../../server/raft/raft.js';
-import type { Effect, Event, Mark, Message, NodeId, RaftOptions } from '../../server/raft/types.js';
+import { firstIncarnation } from '../../server/raft/types.js';
+import type {
+  Admission,
+  Effect,
+  Event,
+  Mark,
+  Message,
+  NodeId,
+  RaftOptions,
+} from '../../server/raft/types.js';
 import { SimulatedDisk } from './disk.js';
+import type { DiskImage } from './disk.js';
 import { Invariants } from './invariants.js';
 import { lastOf, marksAfter } from './marks.js';
 
@@ -25,6 +35,8 @@ export interface Node {
 export interface Parcel {
   readonly from: NodeId;
   readonly to: NodeId;
+  /** The sender's and the receiver's. */
+  readonly incarnations: readonly [number, number];
   readonly message: Message;
 }
 
@@ -36,6 +48,7 @@ export interface NetworkOptions {
 }
 
 const noopBytes = 5;
+const admissionBytes = 3;
 const parcelsMax = 20_000;
 
 export class Network {
@@ -50,6 +63,7 @@ export class Network {
   prompt = true;
   readonly #options: NetworkOptions;
   readonly #cuts = new Set<string>();
+  #incarnations = firstIncarnation;
 
   constructor(options: NetworkOptions = {}) {
     const { voters = ['a', 'b', 'c'], learners = [] } = options;
@@ -112,6 +126,12 @@ export class Network {
   step(id: NodeId, event: Event): void {
     const node = this.node(id);
     this.invariants.onEvent(node, event);
+    // What was to be sent on an older link does not go out on a newer one.
+    if (event.type === 'link') {
+      node.queue = node.queue.filter(
+        (effect) => effect.type !== 'send' || effect.to !== event.peer,
+      );
+    }
     const effects = node.core.step(event);
     if (event.type === 'propose') {
       const { generation } = node.core;
@@ -155,6 +175,8 @@ export class Network {
     if (effect.type === 'role' && effect.role === 'leader' && node.core.term === effect.term) {
       if (node.core.role === 'leader') this.propose(node.id, [noopBytes]);
     }
+    if (effect.type === 'admit') this.#admit(node, effect.admission);
+    if (effect.type === 'rejoin') this.#rejoin(node);
     return true;
   }
 
@@ -164,10 +186,11 @@ export class Network {
   }
 
   deliver(parcel: Parcel): void {
-    const { from, to, message } = parcel;
-    if (this.node(to).running && !this.#cuts.has(`${from}>${to}`)) {
-      this.step(to, { type: 'message', from, message });
-    }
+    const { from, to, incarnations, message } = parcel;
+    const { running, disk } = this.node(to);
+    const [incarnation, toIncarnation] = incarnations;
+    if (!running || disk.incarnation !== toIncarnation || this.#cuts.has(`${from}>${to}`)) return;
+    this.step(to, { type: 'message', from, incarnation, message });
   }
 
   /** Delivers messages in the order in which they were sent, until there are none. */
@@ -244,6 +267,23 @@ export class Network {
     this.#announce(node, true);
   }
 
+  /** The node goes down and loses everything: it will come back as another incarnation. */
+  wipe(id: NodeId): void {
+    this.crash(id);
+    this.node(id).disk.wipe(this.#nextIncarnation());
+  }
+
+  /** The node goes down and gets back an older copy of its directory. */
+  putBack(id: NodeId, image: DiskImage): void {
+    this.crash(id);
+    this.node(id).disk.putBack(image);
+  }
+
+  /** Whether the two nodes can reach each other. */
+  areJoined(a: NodeId, b: NodeId): boolean {
+    return !this.#cuts.has(`${a}>${b}`);
+  }
+
   /** Effects of one type at one node so far. */
   effects<T extends Effect['type']>(id: NodeId, type: T): Extract<Effect, { type: T }>[] {
     return this.history
@@ -254,7 +294,11 @@ export class Network {
 
   #send(node: Node, to: NodeId, message: Message): void {
     this.invariants.onSend(node, message);
-    const parcel = { from: node.id, to, message };
+    const { incarnation } = node.disk;
+    const toIncarnation = node.core.state.links.find((link) => link.peer === to)?.incarnation;
+    if (toIncarnation === undefined) return;
+    const incarnations = [incarnation, toIncarnation] as const;
+    const parcel = { from: node.id, to, incarnations, message };
     if (!this.#cuts.has(`${node.id}>${to}`) && this.passes(parcel)) this.wire.push(parcel);
   }
 
@@ -267,16 +311,44 @@ export class Network {
       else this.#cuts.add(`${from}>${to}`);
     }
     if (!this.node(a).running || !this.node(b).running) return;
-    this.step(a, { type: 'link', peer: b, up });
-    this.step(b, { type: 'link', peer: a, up });
+    this.#tell(a, b, up);
+    this.#tell(b, a, up);
   }
 
   /** Tells a node and its peers that it came or went. */
   #announce(node: Node, up: boolean): void {
     for (const other of this.all) {
       if (other === node || !other.running || this.#cuts.has(`${node.id}>${other.id}`)) continue;
-      this.step(other.id, { type: 'link', peer: node.id, up });
-      if (up) this.step(node.id, { type: 'link', peer: other.id, up });
+      this.#tell(other.id, node.id, up);
+      if (node.running) this.#tell(node.id, other.id, up);
     }
+  }
+
+  #tell(id: NodeId, peer: NodeId, up: boolean): void {
+    const state = this.node(peer).disk.peerState;
+    if (up) this.step(id, { type: 'greeting', peer, state });
+    this.step(id, { type: 'link', peer, incarnation: up ? state.incarnation : null });
+  }
+
+  #admit(node: Node, admission: Admission): void {
+    const { core, log } = node;
+    const { role } = core.state;
+    if (role.type !== 'leader' || core.transferring || core.endOffset === role.startOffset) return;
+    if (core.admittedIncarnation(admission.node) === admission.incarnation) return;
+    const marks = marksAfter(lastOf(log), core.term, [admissionBytes]);
+    this.step(node.id, { type: 'propose', marks: marks.map((mark) => ({ ...mark, admission })) });
+  }
+
+  #rejoin(node: Node): void {
+    const incarnation = this.#nextIncarnation();
+    node.disk.incarnation = incarnation;
+    this.#announce(node, false);
+    this.step(node.id, { type: 'rejoined', incarnation });
+    this.#announce(node, true);
+  }
+
+  #nextIncarnation(): number {
+    this.#incarnations += 1;
+    return this.#incarnations;
   }
 }

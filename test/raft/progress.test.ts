@@ -4,7 +4,7 @@ import type { Raft } from '../../server/raft/raft.js';
 import type { Mark, RaftOptions } from '../../server/raft/types.js';
 import { lastOf, marksAfter, marksOf } from './marks.js';
 import { Network } from './network.js';
-import { from, leadB, optionsOfB, sent, tick, typesOf } from './single.js';
+import { from, leadB, linkDown, come, optionsOfB, sent, tick, typesOf } from './single.js';
 
 /** A leader b of term 1 to which a's and c's answers make no difference yet. */
 function propose(
@@ -75,15 +75,14 @@ t.test('a matchOffset never moves back', async (t) => {
   acknowledge(raft, 'a', 15);
   acknowledge(raft, 'a', 5);
   t.match(raft.progress('a'), { matchOffset: 15, nextOffset: 15 });
-  raft.step({ type: 'link', peer: 'a', up: false });
+  raft.step(linkDown('a'));
   t.match(raft.progress('a'), { matchOffset: 15, mode: 'probe' });
 });
 
 t.test('an acknowledgement beyond what is being probed counts', async (t) => {
   const raft = leadWith({});
   propose(raft, [10, 10]);
-  raft.step({ type: 'link', peer: 'a', up: true });
-  raft.step({ type: 'link', peer: 'a', up: false });
+  raft.step(linkDown('a'));
   acknowledge(raft, 'a', 25);
   t.match(raft.progress('a'), { matchOffset: 25, nextOffset: 25 });
 });
@@ -93,11 +92,11 @@ t.test(
   async (t) => {
     const raft = leadWith({});
     propose(raft, [10, 10]);
-    t.strictSame(raft.step({ type: 'link', peer: 'a', up: false }), []);
+    t.strictSame(raft.step(linkDown('a')), []);
     t.match(raft.progress('a'), { mode: 'probe', nextOffset: 5, inflight: [] });
     t.strictSame(sent(propose(raft, [10]).effects, 'append'), [], 'nothing is sent to nobody');
     t.notOk(tick(raft, 4).some((effect) => effect.type === 'send' && effect.to === 'a'));
-    t.match(sent(raft.step({ type: 'link', peer: 'a', up: true }), 'append'), [
+    t.match(sent(come(raft, 'a', { term: 1, durableOffset: 5 }), 'append'), [
       { to: 'a', prevOffset: 5 },
     ]);
   },
@@ -221,7 +220,7 @@ t.test('what was loaded too late, for an older log or not at all, is not sent', 
   t.strictSame(load().step(loaded(marksOf([1]), 10)), [], 'another offset');
   t.strictSame(leadB().step({ ...loaded(marksOf([1])), peer: 'z' }), [], 'another peer');
   const cut = load();
-  cut.step({ type: 'link', peer: 'a', up: false });
+  cut.step(linkDown('a'));
   t.strictSame(cut.step(loaded(marksOf([1]))), [], 'the link is down');
   const moved = load();
   acknowledge(moved, 'a', 10);

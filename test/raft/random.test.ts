@@ -2,6 +2,7 @@ import t from 'tap';
 import type { Test } from 'tap';
 import { draw } from '../../server/raft/random.js';
 import { Raft } from '../../server/raft/raft.js';
+import type { DiskImage } from './disk.js';
 import { Network } from './network.js';
 import type { Node } from './network.js';
 
@@ -23,6 +24,9 @@ const weights = {
   join: 8,
   crash: 1,
   restart: 4,
+  wipe: 1,
+  copy: 1,
+  putBack: 2,
   readIndex: 4,
   transfer: 1,
   clone: 1,
@@ -36,9 +40,13 @@ class Chaos {
   readonly network: Network;
   #seed: number;
   #reads = 0;
+  /** Where disks are lost others wait for them, and less of the rest happens. */
+  readonly #loses: boolean;
+  readonly #copies = new Map<Node, DiskImage>();
 
   constructor(seed: number, voters: readonly string[], learners: readonly string[]) {
     this.#seed = seed;
+    this.#loses = seed % 2 === 0;
     // Small limits, so that everything that can be full is full now and then.
     const core = { inflightMessagesMax: 3, inflightBytesMax: 120, recentMarksMax: 4 };
     this.network = new Network({ voters, learners, seed, core });
@@ -57,6 +65,11 @@ class Chaos {
       if (!node.running) network.restart(node.id, this.#below(2) === 0 ? 0 : noted);
       return;
     }
+    if (action === 'copy') this.#copies.set(node, node.disk.image());
+    if (this.#loses && this.#mayLose(node)) {
+      if (action === 'wipe' && this.#below(4) === 0) network.wipe(node.id);
+      if (action === 'putBack') this.#putBack(node);
+    }
     if (node.running) this.#on(node, action);
   }
 
@@ -68,6 +81,36 @@ class Chaos {
     for (const node of network.all) network.work(node);
     network.heal();
     network.pass(100);
+  }
+
+  /** A majority of the voters keeps its promises, so that what one has lost can be made good. */
+  #mayLose(node: Node): boolean {
+    const { voters } = this.network.optionsOf(node.id).configuration;
+    if (!voters.includes(node.id)) return true;
+    const losers = voters.filter(
+      (id) => id === node.id || this.network.node(id).disk.lost !== null,
+    );
+    return 2 * losers.length < voters.length;
+  }
+
+  /** Where somebody can tell at once that the copy is older than what the node has promised. */
+  #putBack(node: Node): void {
+    const { network } = this;
+    const copy = this.#copies.get(node);
+    if (copy === undefined || copy.incarnation !== node.disk.incarnation) return;
+    const witness = network.all.find(
+      (other) => network.areJoined(other.id, node.id) && remembersMore(other, node.id, copy),
+    );
+    if (witness === undefined) return;
+    network.putBack(node.id, copy);
+    network.restart(node.id);
+    while (network.carryOut(witness)) continue;
+    const told = network.wire.findLast(
+      ({ to, message }) => to === node.id && message.type === 'forgotten',
+    );
+    if (told === undefined) throw new Error(`${witness.id} does not tell ${node.id}`);
+    network.deliver(told);
+    if (node.core.admitted) throw new Error(`${node.id} goes on as before`);
   }
 
   #wire(action: 'lose' | 'repeat' | 'deliver'): void {
@@ -121,6 +164,15 @@ class Chaos {
   }
 }
 
+/** Whether a node knows that another's directory was further once than `copy` is. */
+function remembersMore({ core, running }: Node, id: string, copy: DiskImage): boolean {
+  const link = core.state.links.find(({ peer }) => peer === id);
+  if (!running || !core.admitted || link?.incarnation !== copy.incarnation) return false;
+  if (copy.term < link.term) return true;
+  const matchOffset = core.progress(id)?.matchOffset ?? 0;
+  return copy.term <= core.term && (copy.durable.at(-1)?.end ?? 0) < matchOffset;
+}
+
 /** One leader, and every node with all of its log, all of it committed. */
 function checkAgreement(t: Test, network: Network): void {
   const leaders = network.all.filter((node) => node.core.role === 'leader');
@@ -130,7 +182,10 @@ function checkAgreement(t: Test, network: Network): void {
     t.strictSame(node.log, log, `${node.id} has the leader's log`);
     t.strictSame(node.disk.durable, log, `${node.id} has it on disk`);
     t.equal(node.core.commitOffset, log?.at(-1)?.end, `${node.id} has committed it`);
-    t.strictSame(node.core.terms, node.disk.start(0).terms, `${node.id} knows its terms`);
+    const { terms, admissions } = node.disk.start(0);
+    t.strictSame(node.core.terms, terms, `${node.id} knows its terms`);
+    t.strictSame(node.core.state.log.admissions, admissions, `${node.id} knows its admissions`);
+    t.ok(node.core.admitted, `${node.id} takes part`);
   }
 }
 

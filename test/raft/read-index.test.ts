@@ -3,7 +3,7 @@ import t from 'tap';
 import { readsMax } from '../../server/raft/read-index.js';
 import { marksOf } from './marks.js';
 import { Network } from './network.js';
-import { from, leadB, sent, startB, tick } from './single.js';
+import { from, leadB, linkDown, sent, startB, tick } from './single.js';
 import type { Raft } from '../../server/raft/raft.js';
 
 function answers(effects: readonly { type: string }[]): unknown[] {
@@ -139,7 +139,7 @@ t.test('a forwarded question ends with the leader, the term, the link or the tim
     leader: (raft: Raft) => tick(raft, 20),
     term: (raft: Raft) =>
       raft.step(from('c', { type: 'heartbeat', term: 2, commitOffset: 0, round: 0 })),
-    link: (raft: Raft) => raft.step({ type: 'link', peer: 'a', up: false }),
+    link: (raft: Raft) => raft.step(linkDown('a')),
     time: (raft: Raft) =>
       Array.from({ length: 10 }, () => [
         ...tick(raft),
@@ -153,7 +153,7 @@ t.test('a forwarded question ends with the leader, the term, the link or the tim
     t.strictSame(sent(asked, 'readIndexRequest'), [
       { type: 'readIndexRequest', to: 'a', term: 1, id: 1 },
     ]);
-    raft.step({ type: 'link', peer: 'c', up: false });
+    raft.step(linkDown('c'));
     t.strictSame(answers(end(raft)), [{ type: 'readReady', id: 1 }], name);
     const late = from('a', { type: 'readIndexReply', term: 1, id: 1, offset: 5 });
     t.strictSame(answers(raft.step(late)), [], 'and is answered once');

@@ -1,6 +1,15 @@
 /** One core without a network, for what is easiest to see on its own. */
 import { Raft } from '../../server/raft/raft.js';
-import type { Effect, Event, Mark, Message, RaftOptions } from '../../server/raft/types.js';
+import { firstIncarnation } from '../../server/raft/types.js';
+import type {
+  Effect,
+  Event,
+  Mark,
+  Message,
+  NodeId,
+  PeerState,
+  RaftOptions,
+} from '../../server/raft/types.js';
 import { SimulatedDisk } from './disk.js';
 import { lastOf } from './marks.js';
 
@@ -24,7 +33,17 @@ export function startB(
   const disk = new SimulatedDisk();
   disk.fill(marks, term);
   const raft = new Raft(options, disk.start(commitOffset));
-  for (const peer of ['a', 'c']) raft.step({ type: 'link', peer, up: true });
+  for (const peer of ['a', 'c']) come(raft, peer);
+  return raft;
+}
+
+/** Node b as another incarnation, which has not heard yet that it is admitted. */
+export function strangerB(marks: readonly Mark[] = [], options = optionsOfB): Raft {
+  const disk = new SimulatedDisk();
+  disk.wipe(2);
+  disk.fill(marks, 0);
+  const raft = new Raft(options, disk.start(0));
+  for (const peer of ['a', 'c']) come(raft, peer);
   return raft;
 }
 
@@ -43,8 +62,25 @@ export function leadB(marks: readonly Mark[] = [], options = optionsOfB): Raft {
   return raft;
 }
 
-export function from(node: string, message: Message): Event {
-  return { type: 'message', from: node, message };
+export function from(
+  node: string,
+  message: Message,
+  incarnation = firstIncarnation,
+): Extract<Event, { type: 'message' }> {
+  return { type: 'message', from: node, incarnation, message };
+}
+
+/** A peer comes, with an empty log unless something else is said. */
+export function come(raft: Raft, peer: NodeId, state: Partial<PeerState> = {}): Effect[] {
+  const greeting = { incarnation: firstIncarnation, term: 0, durableOffset: 0, ...state };
+  return [
+    ...raft.step({ type: 'greeting', peer, state: greeting }),
+    ...raft.step({ type: 'link', peer, incarnation: greeting.incarnation }),
+  ];
+}
+
+export function linkDown(peer: NodeId): Event {
+  return { type: 'link', peer, incarnation: null };
 }
 
 export function tick(raft: Raft, count = 1): Effect[] {

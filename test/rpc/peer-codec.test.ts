@@ -77,6 +77,10 @@ const kinds: { [Type in PeerMessage['type']]: fc.Arbitrary<object> } = {
   readIndexReply: record({ id: integer, offset: integer }, ['id']),
   bodyRequest: record({ offsets: fc.array(integer) }),
   bodies: record({ items }),
+  repairRequest: record({ id: integer, offset: integer, bytesMax: integer }),
+  repairReply: record({ id: integer, items }),
+  welcome: record({ incarnation: integer }),
+  forgotten: record({ incarnation: integer }),
 };
 const message = fc.oneof(
   ...Object.entries(kinds).map(([type, fields]) =>
@@ -124,6 +128,9 @@ t.test('what is framed by hand is what protobufjs makes of peer.proto', async (t
   t.ok(append.equals(expected));
   const bodies = encodePeerMessage({ type: 'bodies', term: 9, items: sent });
   t.ok(bodies.equals(type.encode({ term: 9, bodies: { items: wireItems } }).finish()));
+  const id = 2 ** 53 - 1;
+  const repair = encodePeerMessage({ type: 'repairReply', term: 9, id, items: sent });
+  t.ok(repair.equals(type.encode({ term: 9, repairReply: { id, items: wireItems } }).finish()));
 });
 
 t.test('a body comes out as a view of what was received', async (t) => {
@@ -146,8 +153,10 @@ t.test('a hello is what it was after the wire, and no other message is one', asy
     protocolVersion: fc.nat(2 ** 32 - 1),
     clusterId: text,
     nodeId: text,
-    incarnation: integer,
     clientAddress: text,
+    incarnation: integer,
+    term: integer,
+    durableOffset: integer,
   });
   fc.assert(
     fc.property(hello, (sent) => deepStrictEqual(decodePeerHello(encodePeerHello(sent)), sent)),
@@ -185,8 +194,10 @@ const someHello: PeerHello = {
   protocolVersion: 1,
   clusterId: 'c',
   nodeId: 'n',
-  incarnation: 0,
   clientAddress: '',
+  incarnation: 0,
+  term: 0,
+  durableOffset: 0,
 };
 
 t.test('headers, digests, keys and chains of another length are refused', async (t) => {

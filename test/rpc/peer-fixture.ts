@@ -4,31 +4,48 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { systemClock, systemRandom } from '../../proto/system.js';
 import { quiet } from '../../server/logger.js';
 import type { PeerHandlers, PeerMessage } from '../../server/peers.js';
-import type { WebSocketPeersOptions } from '../../server/rpc/peer-options.js';
+import type { PeerState } from '../../server/raft/types.js';
+import type { Cluster, WebSocketPeersOptions } from '../../server/rpc/peer-options.js';
 import { WebSocketPeers } from '../../server/rpc/peer-transport.js';
 import { until } from './grpc-fixture.js';
 
 export const loopback = { host: '127.0.0.1', port: 0 };
-export const clusterId = 'cluster-1';
+export const cluster: Cluster = {
+  clusterId: 'cluster-1',
+  clusterName: 'orders',
+  members: ['a', 'b', 'c'],
+  segmentBytesMax: 2 ** 20,
+};
 
-/** Keeps what a node hears, and the links that are up. */
+/** Keeps what a node hears, and the links that are up; what it says of itself can be set. */
 export class RecordedNode implements PeerHandlers {
-  readonly received: { readonly from: string; readonly message: PeerMessage }[] = [];
+  state: PeerState;
+  readonly received: Received[] = [];
   readonly linkChanges: string[] = [];
-  readonly up = new Set<string>();
+  readonly up = new Map<string, number>();
+  readonly greetings = new Map<string, PeerState>();
   readonly addresses = new Map<string, string>();
   calls = 0;
 
-  onMessage(from: string, message: PeerMessage): void {
-    this.calls += 1;
-    this.received.push({ from, message });
+  constructor(state: PeerState) {
+    this.state = state;
   }
 
-  onLink(peer: string, up: boolean): void {
+  onMessage(from: string, incarnation: number, message: PeerMessage): void {
     this.calls += 1;
-    this.linkChanges.push(`${peer} ${up ? 'up' : 'down'}`);
-    if (up) this.up.add(peer);
-    else this.up.delete(peer);
+    this.received.push({ from, incarnation, message });
+  }
+
+  onLink(peer: string, incarnation: number | null): void {
+    this.calls += 1;
+    this.linkChanges.push(`${peer} ${incarnation === null ? 'down' : 'up'}`);
+    if (incarnation === null) this.up.delete(peer);
+    else this.up.set(peer, incarnation);
+  }
+
+  onGreeting(peer: string, state: PeerState): void {
+    this.calls += 1;
+    this.greetings.set(peer, state);
   }
 
   onAddress(peer: string, clientAddress: string): void {
@@ -37,14 +54,19 @@ export class RecordedNode implements PeerHandlers {
   }
 }
 
+interface Received {
+  readonly from: string;
+  readonly incarnation: number;
+  readonly message: PeerMessage;
+}
+
 export function options(
   nodeId: string,
   changes: Partial<WebSocketPeersOptions> = {},
 ): WebSocketPeersOptions {
   return {
-    clusterId,
     nodeId,
-    incarnation: 1,
+    cluster: () => cluster,
     clientAddress: () => `clients-of-${nodeId}:1`,
     listen: loopback,
     peers: new Map(),
@@ -72,7 +94,7 @@ type Changes = (id: string) => Partial<WebSocketPeersOptions>;
 type Route = (from: string, to: string, address: string) => string;
 
 /**
- * Starts these nodes. They listen before any of them starts, which is when a transport looks at
+ * Starts these nodes, the n-th as incarnation n of itself. They listen before any of them starts, which is when a transport looks at
  * its peers: so the system can choose the ports.
  */
 export async function startAll(
@@ -87,7 +109,8 @@ export async function startAll(
       const own = { peers: peers[index] as Map<string, string>, ...changes(id) };
       const transport = await WebSocketPeers.listen(options(id, own));
       t.teardown(() => transport.close());
-      return { id, transport, node: new RecordedNode() };
+      const state = { incarnation: index + 1, term: 10, durableOffset: 2 ** 53 - 1 };
+      return { id, transport, node: new RecordedNode(state) };
     }),
   );
   for (const [index, from] of ids.entries()) {
@@ -95,7 +118,7 @@ export async function startAll(
       if (id !== from) peers[index]?.set(id, route(from, id, transport.address));
     }
   }
-  for (const { transport, node } of started) transport.start(node);
+  for (const { transport, node } of started) transport.start(node, () => node.state);
   return started;
 }
 

@@ -1,15 +1,18 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { WebSocket } from 'ws';
+import type { Clock } from '../../proto/clock.js';
+import { systemClock } from '../../proto/system.js';
 import { quiet } from '../../server/logger.js';
 import type { PeerMessage } from '../../server/peers.js';
 import { encodePeerHello, encodePeerMessage } from '../../server/rpc/peer-codec.js';
 import { WebSocketPeers } from '../../server/rpc/peer-transport.js';
 import { until } from './grpc-fixture.js';
 import {
-  clusterId,
+  cluster,
   connectTo,
   options,
+  RecordedNode,
   startAll,
   startPair,
   startProxied,
@@ -30,11 +33,13 @@ const bodies = (length: number): PeerMessage => ({
 });
 
 const hello = {
-  protocolVersion: 1,
-  clusterId,
+  protocolVersion: 2,
+  clusterId: cluster.clusterId,
   nodeId: 'b',
-  incarnation: 1,
   clientAddress: '',
+  incarnation: 1,
+  term: 3,
+  durableOffset: 4096,
 };
 
 t.test('three nodes hear each other, in order, and learn where clients are served', async (t) => {
@@ -53,6 +58,8 @@ t.test('three nodes hear each other, in order, and learn where clients are serve
   for (const { id, node } of nodes) {
     for (const other of nodes.filter((candidate) => candidate.id !== id)) {
       const messages = node.received.filter(({ from }) => from === other.id);
+      t.same(node.greetings.get(other.id), other.node.state, 'and who they are');
+      t.ok(messages.every(({ incarnation }) => incarnation === other.node.state.incarnation));
       t.strictSame(
         messages.map(({ message }) => message),
         expected,
@@ -80,7 +87,7 @@ t.test('a message to a node that is not there is dropped', async (t) => {
   a.transport.send('nobody', heartbeat(1));
   a.transport.send('b', heartbeat(2));
   await until(() => b.node.received.length === 1);
-  t.strictSame(b.node.received, [{ from: 'a', message: heartbeat(2) }]);
+  t.strictSame(b.node.received, [{ from: 'a', incarnation: 1, message: heartbeat(2) }]);
 });
 
 t.test('a link that is cut is reported, dialled again, and carries messages again', async (t) => {
@@ -91,7 +98,7 @@ t.test('a link that is cut is reported, dialled again, and carries messages agai
   t.strictSame(b.node.linkChanges, ['a up'], 'the other direction stayed');
   a.transport.send('b', heartbeat(3));
   await until(() => b.node.received.length === 1);
-  t.strictSame(b.node.received, [{ from: 'a', message: heartbeat(3) }]);
+  t.strictSame(b.node.received, [{ from: 'a', incarnation: 1, message: heartbeat(3) }]);
 });
 
 t.test('a link that goes silent without being closed is noticed', async (t) => {
@@ -115,13 +122,13 @@ t.test('too much that waits for a peer cuts its link', async (t) => {
   await until(() => a.node.up.has('b'));
   a.transport.send('b', heartbeat(4));
   await until(() => b.node.received.length > 0);
-  t.strictSame(b.node.received.at(-1), { from: 'a', message: heartbeat(4) });
+  t.strictSame(b.node.received.at(-1)?.message, heartbeat(4));
 });
 
 t.test('a node of another cluster is refused, and logged once', async (t) => {
   const warnings: { readonly id: string; readonly text: string }[] = [];
   const nodes = await startAll(t, ['a', 'b'], (id) => ({
-    clusterId: id === 'a' ? 'cluster-1' : 'cluster-2',
+    cluster: () => ({ ...cluster, clusterId: id === 'a' ? 'cluster-1' : 'cluster-2' }),
     logger: {
       ...quiet,
       warn: (fields, message) =>
@@ -179,6 +186,58 @@ t.test('a second connection of a node takes the place of the first', async (t) =
   const [received] = await message;
   t.ok(encodePeerMessage(heartbeat(5)).equals(received as Buffer));
   t.strictSame(a.node.linkChanges, ['b up', 'b down', 'b up']);
+  t.equal(a.node.up.get('b'), 1);
+});
+
+t.test('a node that restarts its links comes back as what it has become', async (t) => {
+  const [a, b, c] = await startAll(t, ['a', 'b', 'c']);
+  if (a === undefined || b === undefined || c === undefined) throw new Error('three were started');
+  await until(() => [a, b, c].every(({ node }) => node.up.size === 2));
+  for (let round = 1; round <= 3; round += 1) {
+    a.node.state = { incarnation: 1000 + round, term: 10 + round, durableOffset: round };
+    const callsBefore = a.node.calls;
+    a.transport.restart();
+    t.equal(a.node.calls, callsBefore, 'no handler is called from within');
+    a.transport.send('b', heartbeat(0));
+    await until(() => a.node.linkChanges.length === 2 + 4 * round);
+    await until(() => [b, c].every(({ node }) => node.linkChanges.length === 2 + 2 * round));
+    t.same(b.node.greetings.get('a'), a.node.state);
+    t.same(c.node.greetings.get('a'), a.node.state);
+    await until(() => a.node.up.size === 2);
+    a.transport.send('b', heartbeat(round));
+    await until(() => b.node.received.length === round);
+    const { incarnation } = a.node.state;
+    t.same(b.node.received.at(-1), { from: 'a', incarnation, message: heartbeat(round) });
+    b.transport.send('a', heartbeat(round));
+    await until(() => a.node.received.length === round);
+  }
+  t.strictSame(b.node.greetings.get('c'), c.node.state, 'the links of the others stayed');
+});
+
+t.test('a node that restarts its links does not wait until it would have dialled', async (t) => {
+  const problems: object[] = [];
+  const logger = { ...quiet, warn: (fields: object) => void problems.push(fields) };
+  // The time to dial again never comes.
+  const after: Clock['after'] = (delayMs, run) =>
+    delayMs > 0 && delayMs < 2000 ? { cancel: () => {} } : systemClock.after(delayMs, run);
+  const a = await WebSocketPeers.listen(options('a', { peers: new Map([['b', '127.0.0.1:1']]) }));
+  t.teardown(() => a.close());
+  const peers = new Map([['a', a.address]]);
+  const b = await WebSocketPeers.listen(
+    options('b', { peers, logger, clock: { ...systemClock, after } }),
+  );
+  t.teardown(() => b.close());
+  const state = { incarnation: 1, term: 0, durableOffset: 0 };
+  const [nodeA, nodeB] = [new RecordedNode(state), new RecordedNode(state)];
+  b.start(nodeB, () => state);
+  await until(() => problems.length === 1);
+  t.match(problems, [{ peer: 'a', problem: /426/ }], 'a listens, and has not started');
+  a.start(nodeA, () => state);
+  b.restart();
+  await until(() => nodeA.up.has('b'));
+  b.restart();
+  await until(() => nodeA.linkChanges.length === 3);
+  t.strictSame(nodeA.linkChanges, ['b up', 'b down', 'b up']);
 });
 
 t.test('what is no hello is refused with a reason', async (t) => {
@@ -186,7 +245,7 @@ t.test('what is no hello is refused with a reason', async (t) => {
   const refused = [
     { bytes: Buffer.from('garbage'), reason: /no hello/ },
     { bytes: encodePeerMessage(heartbeat(1)), reason: /no hello/ },
-    { bytes: encodePeerHello({ ...hello, protocolVersion: 2 }), reason: /peer protocol 2/ },
+    { bytes: encodePeerHello({ ...hello, protocolVersion: 1 }), reason: /peer protocol 1/ },
     { bytes: encodePeerHello({ ...hello, clusterId: '€'.repeat(500) }), reason: /another cluster/ },
     { bytes: encodePeerHello({ ...hello, nodeId: 'a' }), reason: /this is node a itself/ },
     { bytes: encodePeerHello({ ...hello, nodeId: 'z' }), reason: /node z is not of this cluster/ },

@@ -27,6 +27,9 @@ export const status: NodeStatus = {
   chain: '00112233445566778899aabbccddeeff',
   dataEnd: 2 ** 33,
   residentBytes: 123_456_789,
+  incarnation: 1,
+  admitted: true,
+  repairs: { ranges: 2, bytes: 300 },
   nodes: [{ id: 'node-a', address: 'localhost:4001' }, { id: 'node-b' }],
   staged: {
     stagedBatches: 1,

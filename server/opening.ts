@@ -1,0 +1,151 @@
+/**
+ * Opens a node's log, whatever its disk did to it. What rot took from within the log comes back
+ * from other nodes before this one says anything. Where nobody can tell any more what stood there,
+ * nothing is cut before a leader is heard, who has all that is committed; then this node gives up
+ * what it promised and comes back as another incarnation of itself.
+ */
+import type { Clock } from '../proto/clock.js';
+import { LogLogError } from '../proto/errors.js';
+import type { Directory } from './directory.js';
+import type { Links } from './links.js';
+import { cutTail } from './log/cut-tail.js';
+import type { Disk } from './log/disk.js';
+import { mendRot } from './log/mend.js';
+import { Rot } from './log/rot.js';
+import type { NodeSettings } from './options.js';
+import type { PeerMessage } from './peers.js';
+import type { NodeId } from './raft/types.js';
+import type { Repairs } from './repairs.js';
+import type { StoreHandlers } from './store.js';
+import { Store } from './store.js';
+
+/** From one try to make the log whole to the next. */
+const retryMs = 500;
+
+export interface OpeningParts {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly settings: NodeSettings;
+  readonly directory: Directory;
+  readonly links: Links;
+  readonly repairs: Repairs;
+  readonly handlers: StoreHandlers;
+}
+
+/** Throws DATA_CORRUPT where there is nobody to ask, FORMAT_UNKNOWN, DISK_FAILED. */
+export function openStore(parts: OpeningParts): Promise<Store> {
+  return new Opening(parts).run();
+}
+
+class Opening {
+  readonly #parts: OpeningParts;
+  #isListening = false;
+  /** Since the last try. */
+  #leaderIsHeard = false;
+  #lastReason = '';
+
+  constructor(parts: OpeningParts) {
+    this.#parts = parts;
+  }
+
+  async run(): Promise<Store> {
+    for (;;) {
+      const found = await this.#open();
+      if (found instanceof Store) return found;
+      if (this.#parts.settings.members.length === 1) throw found;
+      this.#warn(found);
+      this.#listen();
+      const isNews = await this.#makeWhole(found);
+      if (!isNews) await this.#pause();
+    }
+  }
+
+  async #open(): Promise<Store | Rot> {
+    const { disk, clock, settings, repairs, handlers } = this.#parts;
+    try {
+      return await Store.open(
+        { disk, clock, donor: repairs },
+        settings.directory,
+        this.#options(),
+        handlers,
+      );
+    } catch (error) {
+      if (error instanceof Rot) return error;
+      throw error;
+    }
+  }
+
+  /** Whether there is something to be opened again for. */
+  async #makeWhole(rot: Rot): Promise<boolean> {
+    const { disk, settings, repairs, directory } = this.#parts;
+    if (rot.kind === 'within') {
+      const known = await Store.place(disk, settings.directory, this.#options());
+      const { identity } = directory;
+      const path = settings.directory;
+      const { ranges, bytes, unproven } = await mendRot(disk, path, identity, repairs, known, rot);
+      if (ranges > 0) {
+        settings.logger.warn({ ranges, bytes }, 'repaired the log from other nodes');
+        return true;
+      }
+      if (unproven?.unanswered === true) return false;
+    }
+    if (!this.#leaderIsHeard) return false;
+    const incarnation = await directory.renew();
+    settings.logger.warn(
+      { incarnation, offset: rot.offset },
+      'cuts its log where nobody can tell what stood there, and rejoins as a new incarnation',
+    );
+    await cutTail(disk, settings.directory, directory.identity.clusterId, rot.offset);
+    return true;
+  }
+
+  /** From now on this node asks and is asked for what disks have lost, and for nothing else. */
+  #listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
+    const { directory, links } = this.#parts;
+    links.listen({
+      onMessage: (from, _incarnation, message) => this.#received(from, message),
+      onLink: () => undefined,
+      onGreeting: () => undefined,
+      onAddress: () => undefined,
+      state: () => ({
+        incarnation: directory.identity.incarnation,
+        term: directory.hardState.term,
+        durableOffset: null,
+      }),
+    });
+  }
+
+  #received(from: NodeId, message: PeerMessage): void {
+    const { repairs, settings } = this.#parts;
+    if (message.type === 'heartbeat' || message.type === 'append') this.#leaderIsHeard = true;
+    if (message.type === 'repairRequest') void repairs.requested(from, message);
+    if (message.type !== 'repairReply') return;
+    try {
+      repairs.replied(from, message);
+    } catch (error) {
+      if (!(error instanceof LogLogError)) throw error;
+      settings.logger.warn({ from, code: error.code }, error.message);
+    }
+  }
+
+  #warn({ message: reason }: Rot): void {
+    const { logger } = this.#parts.settings;
+    const level = reason === this.#lastReason ? 'debug' : 'warn';
+    logger[level]({ reason }, 'the log has rotted: takes no part before it is whole again');
+    this.#lastReason = reason;
+  }
+
+  #pause(): Promise<void> {
+    this.#leaderIsHeard = false;
+    return new Promise((resolve) => this.#parts.clock.after(retryMs, resolve));
+  }
+
+  #options() {
+    const { settings, directory } = this.#parts;
+    const { clusterId, segmentBytesMax } = directory.identity;
+    const { recentBytesMax, checkpointBytesMax } = settings;
+    return { clusterId, segmentBytesMax, recentBytesMax, checkpointBytesMax };
+  }
+}

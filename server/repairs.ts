@@ -1,0 +1,134 @@
+/**
+ * What nodes do for each other's disks: a node that has lost some of its log asks its peers for it,
+ * one after the other, and gives them of its own what it can verify.
+ */
+import type { Batch } from '../proto/batch.js';
+import { decodeBatch } from '../proto/batch.js';
+import type { Clock, Timer } from '../proto/clock.js';
+import { LogLogError } from '../proto/errors.js';
+import type { Donor } from './log/proof.js';
+import type { Item, PeerMessage } from './peers.js';
+import type { NodeId } from './raft/types.js';
+
+/** A peer that has not answered by then counts as out of reach. */
+const answerMsMax = 2000;
+
+/** Batch bytes in one answer; a single larger batch still goes. */
+const answerBytesMax = 2 ** 20;
+
+/** Answers that are being read from the disk, one for each peer at most. */
+type Answering = Set<NodeId>;
+
+interface Question {
+  readonly peer: NodeId;
+  readonly timer: Timer;
+  answer(batches: readonly Batch[]): void;
+  fail(error: LogLogError): void;
+}
+
+type RepairRequest = Extract<PeerMessage, { type: 'repairRequest' }>;
+type RepairReply = Extract<PeerMessage, { type: 'repairReply' }>;
+
+/** Where what others ask for is read: whole batches, or none. They prove what they are given. */
+export type ReadOwn = (offset: number, bytesMax: number) => Promise<readonly Batch[]>;
+
+export class Repairs implements Donor {
+  readonly #readOwn: ReadOwn;
+  readonly #peers: readonly NodeId[];
+  readonly #clock: Clock;
+  readonly #send: (to: NodeId, message: PeerMessage) => void;
+  readonly #questions = new Map<number, Question>();
+  readonly #answering: Answering = new Set();
+  #lastId = 0;
+  #isStopped = false;
+
+  constructor(
+    peers: readonly NodeId[],
+    clock: Clock,
+    send: (to: NodeId, message: PeerMessage) => void,
+    readOwn: ReadOwn,
+  ) {
+    this.#peers = peers;
+    this.#clock = clock;
+    this.#send = send;
+    this.#readOwn = readOwn;
+  }
+
+  /**
+   * From the `source`-th peer; undefined behind the last one. None if it has none there. Rejects
+   * with UNAVAILABLE if it does not answer, and with SHUTTING_DOWN.
+   */
+  async batchesFrom(
+    source: number,
+    offset: number,
+    bytesMax: number,
+  ): Promise<readonly Batch[] | undefined> {
+    if (this.#isStopped) throw stopped();
+    const peer = this.#peers[source];
+    if (peer === undefined) return undefined;
+    const id = ++this.#lastId;
+    const bytes = Math.min(bytesMax, answerBytesMax);
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.after(answerMsMax, () => {
+        this.#questions.delete(id);
+        reject(new LogLogError('UNAVAILABLE', `${peer} does not answer`));
+      });
+      this.#questions.set(id, { peer, timer, answer: resolve, fail: reject });
+      this.#send(peer, { type: 'repairRequest', term: 0, id, offset, bytesMax: bytes });
+    });
+  }
+
+  /** A peer asks. One question of each is answered at a time: it waits for the answer itself. */
+  async requested(from: NodeId, { id, offset, bytesMax }: RepairRequest): Promise<void> {
+    if (this.#answering.has(from)) return;
+    this.#answering.add(from);
+    try {
+      const batches = await this.#readOwn(offset, Math.min(bytesMax, answerBytesMax));
+      const items = batches.map(inline);
+      this.#send(from, { type: 'repairReply', term: 0, id, items });
+    } catch {
+      // What this node cannot read either, it has not got.
+      this.#send(from, { type: 'repairReply', term: 0, id, items: [] });
+    } finally {
+      this.#answering.delete(from);
+    }
+  }
+
+  /** A peer answers. Throws INVALID_ARGUMENT if what it gives is no batch. */
+  replied(from: NodeId, { id, items }: RepairReply): void {
+    const question = this.#questions.get(id);
+    if (question?.peer !== from) return;
+    const batches = items.map(batchOf);
+    this.#questions.delete(id);
+    question.timer.cancel();
+    question.answer(batches);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const question of this.#questions.values()) {
+      question.timer.cancel();
+      question.fail(stopped());
+    }
+    this.#questions.clear();
+  }
+}
+
+function stopped(): LogLogError {
+  return new LogLogError('SHUTTING_DOWN', 'the node is shutting down');
+}
+
+function inline(batch: Batch): Item {
+  return { type: 'inline', headerBytes: batch.headerBytes, body: batch.body };
+}
+
+function batchOf(item: Item): Batch {
+  if (item.type !== 'inline') throw malformed('a reference');
+  const decoded = decodeBatch(Buffer.concat([item.headerBytes, item.body]));
+  if (!decoded.ok) throw malformed(decoded.reason);
+  return decoded.batch;
+}
+
+function malformed(reason: string): LogLogError {
+  return new LogLogError('INVALID_ARGUMENT', `bad message from a peer: a repair with ${reason}`);
+}
