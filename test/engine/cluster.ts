@@ -25,7 +25,7 @@ import type { TraceHash } from './trace-hash.js';
 
 export const directory = '/data';
 
-const clusterName = 'test';
+export const clusterName = 'test';
 
 const clockSkewMsMax = 2000;
 
