@@ -1,4 +1,4 @@
-/** The one log that is committed, as far as any node has ever said so. */
+/** The one log that is committed, as far as a node has ever said so. */
 import type { DiskLog, Stored } from './disk-log.js';
 import { lastUpTo } from './disk-log.js';
 

@@ -97,7 +97,7 @@ export class Promises {
     this.#rotten.add(node);
   }
 
-  /** Whoever has all that is committed again, and all of it good, is as good as any. */
+  /** Whoever has all that is committed again, and all of it good, counts again. */
   #review(): void {
     const { monitor } = this.#world;
     for (const [node, end] of this.#forgetful) {
