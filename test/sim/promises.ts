@@ -2,16 +2,24 @@
  * How much may be taken from the nodes. A node that forgets what it has promised costs a quorum its
  * word when too many do at a time; rot costs nothing while one good copy of each batch stays.
  */
+import type { LogLogService } from '../../proto/service.js';
 import type { TestNode } from '../engine/cluster.js';
 import type { World } from './world.js';
 
 /** A node that has come back this late with what nobody knows it lacks will not be noticed. */
 const noticeMsMax = 120_000;
 
+interface Lapse {
+  /** Of the log that it has to have again. */
+  readonly endOffset: number;
+  /** That ran then. */
+  readonly process: LogLogService | undefined;
+}
+
 export class Promises {
   readonly #world: World;
-  /** Nodes that forgot, and where the log ended that they have to have again. */
-  readonly #forgetful = new Map<TestNode, number>();
+  /** Nodes that forgot. */
+  readonly #forgetful = new Map<TestNode, Lapse>();
   readonly #rotten = new Set<TestNode>();
   /** Nodes whose disks are still to lose something. */
   readonly #doomed = new Set<TestNode>();
@@ -41,7 +49,8 @@ export class Promises {
 
   forget(node: TestNode): void {
     this.#world.monitor.distrust(node, 'forgetful');
-    this.#forgetful.set(node, this.#world.monitor.committedEnd);
+    const { committedEnd } = this.#world.monitor;
+    this.#forgetful.set(node, { endOffset: committedEnd, process: node.reachable });
   }
 
   /** The same, where the node itself cannot know: no other fault comes until it does. */
@@ -100,8 +109,10 @@ export class Promises {
   /** Whoever has all that is committed again, and all of it good, counts again. */
   #review(): void {
     const { monitor } = this.#world;
-    for (const [node, end] of this.#forgetful) {
-      if (!this.#doomed.has(node) && monitor.isWhole(node, end)) this.#forgetful.delete(node);
+    for (const [node, { endOffset, process }] of this.#forgetful) {
+      // What a process keeps in memory it misses only when it starts again.
+      if (node.reachable === process || this.#doomed.has(node)) continue;
+      if (monitor.isWhole(node, endOffset)) this.#forgetful.delete(node);
     }
     for (const node of this.#rotten) {
       if (monitor.isWhole(node, monitor.committedEnd)) this.#rotten.delete(node);
