@@ -80,7 +80,7 @@ function memberCells(node: MemberStatus): string[] {
     node.id,
     address,
     String(node.processId),
-    node.role,
+    node.admitted ? node.role : 'joining',
     String(node.term),
     String(node.firstOffset),
     String(node.durableOffset),

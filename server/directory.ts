@@ -125,7 +125,7 @@ async function begin(disk: Disk, settings: NodeSettings): Promise<Parts> {
   if (creation.type === 'never') {
     throw new LogLogError(
       'DIRECTORY_EMPTY',
-      `${directory} holds no node's data. To begin a new cluster, say so; ` +
+      `${directory} holds no node's data. A new cluster begins with --new-cluster (newCluster); ` +
         'a node that has lost its disk must not go on as if it had lost nothing',
     );
   }

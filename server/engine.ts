@@ -5,15 +5,15 @@
 import type { Clock, RandomSource, Timer } from '../proto/clock.js';
 import type { Batch } from '../proto/batch.js';
 import { assert, LogLogError } from '../proto/errors.js';
+import type { RepairCounters } from '../proto/service.js';
 import { asLogLogError } from './as-loglog-error.js';
 import { Assembler } from './assembler.js';
 import type { Directory } from './directory.js';
 import { readArchive } from './log/archive.js';
 import type { Disk } from './log/disk.js';
 import { Links } from './links.js';
-import type { Mended } from './log/mend.js';
-import type { Logger } from './logger.js';
 import { Members } from './members.js';
+import type { OpenedStore } from './opening.js';
 import { openStore } from './opening.js';
 import type { NodeSettings } from './options.js';
 import { Orderer } from './orderer.js';
@@ -22,7 +22,7 @@ import type { PeerMessage, PeerTransport } from './peers.js';
 import { Raft } from './raft/raft.js';
 import type { Message, NodeId } from './raft/types.js';
 import { Readers } from './readers.js';
-import { Repairs } from './repairs.js';
+import { Repairs, reportMended } from './repairs.js';
 import type { RoleChange } from './replica.js';
 import { Replica } from './replica.js';
 import { Scrubber } from './scrubber.js';
@@ -61,10 +61,9 @@ const handoverMsMax = 2000;
 
 type CoreAppend = Extract<Message, { type: 'append' }>;
 
-interface Opened {
+interface Opened extends OpenedStore {
   readonly links: Links;
   readonly repairs: Repairs;
-  readonly store: Store;
 }
 
 export class Engine {
@@ -103,10 +102,10 @@ export class Engine {
     let stalled: string | null = null;
     const links = new Links(environment.transport);
     const others = settings.members.filter((id) => id !== settings.id);
-    const send = (to: NodeId, message: PeerMessage) => links.send(to, message);
-    const readOwn = (offset: number, bytesMax: number) =>
-      readArchive(environment.disk, settings.directory, offset, bytesMax);
-    const repairs = new Repairs(others, environment.clock, send, readOwn);
+    const { disk, clock } = environment;
+    const repairs = new Repairs(others, clock, links, (offset, bytesMax) =>
+      readArchive(disk, settings.directory, offset, bytesMax),
+    );
     const opening = openStore({
       ...environment,
       settings,
@@ -120,10 +119,10 @@ export class Engine {
         onMended: (mended) => reportMended(settings.logger, mended),
       },
     });
-    const store = await opening.catch((error: unknown) => {
+    const opened = await opening.catch((error: unknown) => {
       throw asLogLogError(error);
     });
-    engine = new Engine(settings, directory, environment, { links, repairs, store });
+    engine = new Engine(settings, directory, environment, { ...opened, links, repairs });
     if (stalled !== null) engine.stalled(stalled);
     if (failure !== null) engine.fail(failure);
     return engine;
@@ -133,7 +132,7 @@ export class Engine {
     settings: NodeSettings,
     directory: Directory,
     environment: Environment,
-    { links, repairs, store }: Opened,
+    { links, repairs, store, repaired }: Opened,
   ) {
     const { clock, random } = environment;
     this.#settings = settings;
@@ -157,7 +156,7 @@ export class Engine {
     });
     this.#readers = new Readers(store.log, clock, () => this.#replica.readableOffset, fail);
     this.#scrubber = new Scrubber(store.log, clock, settings);
-    this.service = this.#makeService();
+    this.service = this.#makeService(repaired);
   }
 
   /** Joins the cluster. `clientAddress` is where clients reach this node. */
@@ -167,6 +166,7 @@ export class Engine {
       onMessage: (from, incarnation, message) => this.#received(from, incarnation, message),
       onLink: (peer, incarnation) => {
         this.#outbox.link(peer, incarnation !== null);
+        this.#repairs.link(peer, incarnation !== null);
         this.#replica.step({ type: 'link', peer, incarnation });
       },
       onGreeting: (peer, state) => this.#replica.step({ type: 'greeting', peer, state }),
@@ -272,10 +272,11 @@ export class Engine {
     });
   }
 
-  #makeService(): Service {
+  #makeService(repairedAtStart: RepairCounters): Service {
     const { version, processId } = this.#environment;
     return new Service({
       incarnation: () => this.#directory.identity.incarnation,
+      repairedAtStart,
       id: this.#settings.id,
       clusterId: this.#directory.identity.clusterId,
       version,
@@ -379,13 +380,6 @@ export class Engine {
       this.#environment.clock.after(delayMs, resolve);
     });
   }
-}
-
-function reportMended(logger: Logger, { ranges, bytes, unproven }: Mended): void {
-  if (ranges > 0) logger.warn({ ranges, bytes }, 'repaired the log from other nodes');
-  if (unproven === undefined) return;
-  const { message: reason } = unproven.rot;
-  logger.error({ reason }, 'the log has rotted, and no other node can repair it now');
 }
 
 function poolOptions(settings: NodeSettings): PoolOptions {

@@ -182,7 +182,11 @@ async function listenToPeers(
 /** Waits for another node; a process that is told to stop before it serves just ends. */
 async function introduction(settings: NodeSettings): Promise<ClusterIntroduction> {
   const { directory, logger } = settings;
-  logger.warn({ directory }, 'no node is here: asks the others; a new cluster must be asked for');
+  logger.warn(
+    { directory },
+    'no node is here yet: asks the other nodes which cluster this is, until one answers; ' +
+      'a new cluster begins only with --new-cluster (newCluster) on every node',
+  );
   return requestIntroduction({
     peers: othersOf(settings),
     clock: systemClock,

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
+import type { RepairCounters } from '../proto/service.js';
 import type { Directory } from './directory.js';
 import type { Links } from './links.js';
 import { cutTail } from './log/cut-tail.js';
@@ -16,6 +17,7 @@ import type { NodeSettings } from './options.js';
 import type { PeerMessage } from './peers.js';
 import type { NodeId } from './raft/types.js';
 import type { Repairs } from './repairs.js';
+import { reportMended } from './repairs.js';
 import type { StoreHandlers } from './store.js';
 import { Store } from './store.js';
 
@@ -32,8 +34,14 @@ export interface OpeningParts {
   readonly handlers: StoreHandlers;
 }
 
+export interface OpenedStore {
+  readonly store: Store;
+  /** What other nodes gave back for that. */
+  readonly repaired: RepairCounters;
+}
+
 /** Throws DATA_CORRUPT where there is nobody to ask, FORMAT_UNKNOWN, DISK_FAILED. */
-export function openStore(parts: OpeningParts): Promise<Store> {
+export function openStore(parts: OpeningParts): Promise<OpenedStore> {
   return new Opening(parts).run();
 }
 
@@ -42,21 +50,25 @@ class Opening {
   #isListening = false;
   /** Since the last try. */
   #leaderIsHeard = false;
-  #lastReason = '';
+  #repaired: RepairCounters = { ranges: 0, bytes: 0 };
 
   constructor(parts: OpeningParts) {
     this.#parts = parts;
   }
 
-  async run(): Promise<Store> {
+  async run(): Promise<OpenedStore> {
     for (;;) {
       const found = await this.#open();
-      if (found instanceof Store) return found;
-      if (this.#parts.settings.members.length === 1) throw found;
-      this.#warn(found);
+      if (found instanceof Store) return { store: found, repaired: this.#repaired };
+      const { settings } = this.#parts;
+      if (settings.members.length === 1) throw found;
+      const { message: reason } = found;
+      settings.logger.warn(
+        { reason },
+        'the log has rotted: takes no part before it is whole again',
+      );
       this.#listen();
-      const isNews = await this.#makeWhole(found);
-      if (!isNews) await this.#pause();
+      while (!(await this.#makeWhole(found))) await this.#pause();
     }
   }
 
@@ -82,9 +94,12 @@ class Opening {
       const known = await Store.place(disk, settings.directory, this.#options());
       const { identity } = directory;
       const path = settings.directory;
-      const { ranges, bytes, unproven } = await mendRot(disk, path, identity, repairs, known, rot);
+      const mended = await mendRot(disk, path, identity, repairs, known, rot);
+      const { ranges, bytes, unproven } = mended;
       if (ranges > 0) {
-        settings.logger.warn({ ranges, bytes }, 'repaired the log from other nodes');
+        const before = this.#repaired;
+        this.#repaired = { ranges: before.ranges + ranges, bytes: before.bytes + bytes };
+        reportMended(settings.logger, mended);
         return true;
       }
       if (unproven?.unanswered === true) return false;
@@ -103,10 +118,10 @@ class Opening {
   #listen(): void {
     if (this.#isListening) return;
     this.#isListening = true;
-    const { directory, links } = this.#parts;
+    const { directory, links, repairs } = this.#parts;
     links.listen({
       onMessage: (from, _incarnation, message) => this.#received(from, message),
-      onLink: () => undefined,
+      onLink: (peer, incarnation) => repairs.link(peer, incarnation !== null),
       onGreeting: () => undefined,
       onAddress: () => undefined,
       state: () => ({
@@ -128,13 +143,6 @@ class Opening {
       if (!(error instanceof LogLogError)) throw error;
       settings.logger.warn({ from, code: error.code }, error.message);
     }
-  }
-
-  #warn({ message: reason }: Rot): void {
-    const { logger } = this.#parts.settings;
-    const level = reason === this.#lastReason ? 'debug' : 'warn';
-    logger[level]({ reason }, 'the log has rotted: takes no part before it is whole again');
-    this.#lastReason = reason;
   }
 
   #pause(): Promise<void> {

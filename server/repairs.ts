@@ -6,7 +6,10 @@ import type { Batch } from '../proto/batch.js';
 import { decodeBatch } from '../proto/batch.js';
 import type { Clock, Timer } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
+import type { Mended } from './log/mend.js';
 import type { Donor } from './log/proof.js';
+import type { Logger } from './logger.js';
+import type { Links } from './links.js';
 import type { Item, PeerMessage } from './peers.js';
 import type { NodeId } from './raft/types.js';
 
@@ -36,7 +39,8 @@ export class Repairs implements Donor {
   readonly #readOwn: ReadOwn;
   readonly #peers: readonly NodeId[];
   readonly #clock: Clock;
-  readonly #send: (to: NodeId, message: PeerMessage) => void;
+  readonly #links: Pick<Links, 'send'>;
+  readonly #linked = new Set<NodeId>();
   readonly #questions = new Map<number, Question>();
   readonly #answering: Answering = new Set();
   #lastId = 0;
@@ -45,12 +49,12 @@ export class Repairs implements Donor {
   constructor(
     peers: readonly NodeId[],
     clock: Clock,
-    send: (to: NodeId, message: PeerMessage) => void,
+    links: Pick<Links, 'send'>,
     readOwn: ReadOwn,
   ) {
     this.#peers = peers;
     this.#clock = clock;
-    this.#send = send;
+    this.#links = links;
     this.#readOwn = readOwn;
   }
 
@@ -66,6 +70,7 @@ export class Repairs implements Donor {
     if (this.#isStopped) throw stopped();
     const peer = this.#peers[source];
     if (peer === undefined) return undefined;
+    if (!this.#linked.has(peer)) throw new LogLogError('UNAVAILABLE', `no link to ${peer}`);
     const id = ++this.#lastId;
     const bytes = Math.min(bytesMax, answerBytesMax);
     return new Promise((resolve, reject) => {
@@ -74,8 +79,14 @@ export class Repairs implements Donor {
         reject(new LogLogError('UNAVAILABLE', `${peer} does not answer`));
       });
       this.#questions.set(id, { peer, timer, answer: resolve, fail: reject });
-      this.#send(peer, { type: 'repairRequest', term: 0, id, offset, bytesMax: bytes });
+      this.#links.send(peer, { type: 'repairRequest', term: 0, id, offset, bytesMax: bytes });
     });
+  }
+
+  /** Questions get through to the peer, or no longer. */
+  link(peer: NodeId, isUp: boolean): void {
+    if (isUp) this.#linked.add(peer);
+    else this.#linked.delete(peer);
   }
 
   /** A peer asks. One question of each is answered at a time: it waits for the answer itself. */
@@ -85,10 +96,10 @@ export class Repairs implements Donor {
     try {
       const batches = await this.#readOwn(offset, Math.min(bytesMax, answerBytesMax));
       const items = batches.map(inline);
-      this.#send(from, { type: 'repairReply', term: 0, id, items });
+      this.#links.send(from, { type: 'repairReply', term: 0, id, items });
     } catch {
       // What this node cannot read either, it has not got.
-      this.#send(from, { type: 'repairReply', term: 0, id, items: [] });
+      this.#links.send(from, { type: 'repairReply', term: 0, id, items: [] });
     } finally {
       this.#answering.delete(from);
     }
@@ -112,6 +123,14 @@ export class Repairs implements Donor {
     }
     this.#questions.clear();
   }
+}
+
+/** What became of rot that somebody met. */
+export function reportMended(logger: Logger, { ranges, bytes, unproven }: Mended): void {
+  if (ranges > 0) logger.warn({ ranges, bytes }, 'repaired the log from other nodes');
+  if (unproven === undefined) return;
+  const { message: reason } = unproven.rot;
+  logger.error({ reason }, 'the log has rotted, and no other node can repair it now');
 }
 
 function stopped(): LogLogError {

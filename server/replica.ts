@@ -214,7 +214,11 @@ export class Replica {
         const [save, ...behind]: readonly Effect[] = rest;
         this.#state = 'saving';
         assert(save?.type === 'saveHardState', 'effects wait for nothing else');
+        const before = this.#hardState.admitted;
         await this.#hardState.save(save.term, save.vote, save.admitted);
+        if (save.admitted !== null && save.admitted !== before) {
+          this.#logger.info({ incarnation: save.admitted }, 'admitted as a new incarnation');
+        }
         if (this.#stopped()) return;
         this.#state = 'busy';
         rest = this.#carryOut(behind, batches);

@@ -18,6 +18,7 @@ import type {
   NodeStatus,
   Page,
   ReadRequest,
+  RepairCounters,
   TailHandlers,
   TailRequest,
   TailStream,
@@ -46,6 +47,7 @@ export interface ServiceParts {
   readonly version: string;
   readonly processId: number;
   incarnation(): number;
+  readonly repairedAtStart: RepairCounters;
   residentBytes(): number;
   readonly members: Members;
   readonly store: Store;
@@ -151,8 +153,14 @@ export class Service implements LogLogService {
       staged: pool.counters,
       incarnation: this.#parts.incarnation(),
       admitted: replica.admitted,
-      repairs: store.log.repairs,
+      repairs: this.#repairs,
     };
+  }
+
+  get #repairs(): RepairCounters {
+    const { repairedAtStart, store } = this.#parts;
+    const { ranges, bytes } = store.log.repairs;
+    return { ranges: repairedAtStart.ranges + ranges, bytes: repairedAtStart.bytes + bytes };
   }
 
   async transfer(request: { to?: string; clusterId?: string }): Promise<TransferReply> {

@@ -13,6 +13,7 @@ import { scanBatches } from './scan.js';
 import type { SegmentFormat } from './segment.js';
 import {
   corrupt,
+  endsBehindHeader,
   fileHeaderBytes,
   foreignness,
   indexName,
@@ -25,7 +26,7 @@ import { openWindow, listSegments, readSegmentHeader } from './segment-files.js'
 import { SegmentIndex } from './segment-index.js';
 import type { SegmentWindow } from './segment-window.js';
 import { readSegment, scanChunkBytes } from './segment-window.js';
-import { batchBeginsAfter, isBlank, judge } from './torn.js';
+import { batchBeginsAfter, isUnfinished, judge } from './torn.js';
 import { applyTruncation } from './truncation.js';
 import type { TruncationRecord } from './truncation-record.js';
 
@@ -99,8 +100,8 @@ async function dropUnfinishedSegment(
   try {
     const header = await readSegmentHeader(window);
     if (header.ok) return bases;
-    const blank = await isBlank(window, new Fill(clusterId, baseOffset), fileHeaderBytes);
-    if (!blank) throw await headerRot(window, undefined, header.reason);
+    const unfinished = await isUnfinished(window, new Fill(clusterId, baseOffset));
+    if (!unfinished) throw await headerRot(window, undefined, header.reason);
   } finally {
     await file.close();
   }
@@ -158,6 +159,9 @@ async function recoverLast(
     if (damage !== undefined) {
       const verdict = await judge(window, fill, place.offset, damage);
       if (verdict !== 'torn') throw new Rot(verdict, where, damage.reason);
+    }
+    if (damage === undefined && place.offset === baseOffset) {
+      throw new Rot('tail', where, endsBehindHeader);
     }
     if (place.offset < from.offset) {
       const reason = `the log ends here, and ${from.offset} is known to be committed`;

@@ -105,6 +105,9 @@ export function corrupt(
   );
 }
 
+/** Of a file that is cut back to its header: the pattern behind that is there before it. */
+export const endsBehindHeader = 'the file ends behind its header';
+
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(fileHeaderBytes);
   bytes.write(magic, 0, 'latin1');

@@ -12,7 +12,7 @@ import { groupBytesMax, headerBytes } from '../../proto/limits.js';
 import type { Fill } from './fill.js';
 import type { RotKind } from './rot.js';
 import type { Damage } from './scan.js';
-import { offsetAt, positionOf, sectorBytes } from './segment.js';
+import { fileHeaderBytes, offsetAt, positionOf, sectorBytes } from './segment.js';
 import type { SegmentWindow } from './segment-window.js';
 import { scanChunkBytes } from './segment-window.js';
 
@@ -90,6 +90,19 @@ export async function isBlank(
     if (!fill.matches(bytes, at) && !isZero(bytes)) return false;
   }
   return true;
+}
+
+/**
+ * Whether a crash left the file while it was being made. The first of its pattern is durable before
+ * a byte of its header is written, and batches come only behind a header: a header that is begun
+ * with no pattern behind it was cut off.
+ */
+export async function isUnfinished(window: SegmentWindow, fill: Fill): Promise<boolean> {
+  if (!(await isBlank(window, fill, fileHeaderBytes))) return false;
+  const header = await window.bytesAt(0, fileHeaderBytes);
+  if (isZero(header)) return true;
+  const first = await window.bytesAt(fileHeaderBytes, sectorBytes);
+  return first.length === sectorBytes && fill.matches(first, fileHeaderBytes);
 }
 
 /** Whether the `count` last bytes of the batch being others would make it whole. */

@@ -17,7 +17,7 @@ import type { Place, Scanned } from './scan.js';
 import { scanBatches } from './scan.js';
 import type { SegmentHeader } from './segment.js';
 import {
-  fileHeaderBytes,
+  endsBehindHeader,
   foreignness,
   misplacement,
   parseName,
@@ -27,7 +27,7 @@ import {
 } from './segment.js';
 import { listSegments, openWindow, readSegmentHeader } from './segment-files.js';
 import { SegmentWindow } from './segment-window.js';
-import { isBlank, isTorn } from './torn.js';
+import { isBlank, isTorn, isUnfinished } from './torn.js';
 import type { Truncation } from './truncation-record.js';
 import { TruncationRecord } from './truncation-record.js';
 
@@ -219,7 +219,7 @@ class Verification {
     const fill = new Fill(identity.clusterId, baseOffset);
     const decoded = await readSegmentHeader(window);
     if (!decoded.ok) {
-      const unfinished = nextBase === undefined && (await isBlank(window, fill, fileHeaderBytes));
+      const unfinished = nextBase === undefined && (await isUnfinished(window, fill));
       if (unfinished) this.#notes.push(`${name} was being made; the next start removes it`);
       else this.#addProblem(name, baseOffset, decoded.reason);
       return undefined;
@@ -248,6 +248,7 @@ class Verification {
   ): Promise<Place | undefined> {
     const { offset } = place;
     if (damage === undefined) {
+      if (offset === window.baseOffset) this.#addProblem(name, offset, endsBehindHeader);
       if (nextBase === undefined || nextBase === offset) return place;
       this.#addProblem(name, offset, `the next segment begins at offset ${nextBase}`);
       return undefined;

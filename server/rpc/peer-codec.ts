@@ -85,7 +85,7 @@ export function encodePeerHello(hello: PeerHello): Buffer {
 export function decodePeerHello(bytes: Buffer): PeerHello {
   const { hello } = wireMessage.decode(bytes);
   if (hello === undefined) throw malformed('the first message is not a hello');
-  return hello;
+  return { ...hello, durableOffset: hello.durableOffset ?? null };
 }
 
 /** Bodies are copied once, into the result. */

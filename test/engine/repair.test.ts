@@ -7,6 +7,9 @@ import { directory, EngineCluster } from './cluster.js';
 
 const { signal } = new AbortController();
 const firstSegment = `${directory}/log/${'0'.repeat(16)}.segment`;
+/** By then a node that came is linked to the others. */
+const linkedMs = 200;
+
 /** Of the file's header. */
 const fileHeaderBytes = 4096;
 
@@ -62,6 +65,7 @@ t.test('what a read finds rotten is repaired, and the reader gets the right byte
   // With a checkpoint, a start reads nothing of what lies in front of it.
   await cluster.clock.run(follower.start());
   await cluster.settled();
+  await cluster.clock.pass(linkedMs);
   follower.disk.flipBit(firstSegment, fileHeaderBytes + 1500);
   t.same(await bytesOf(cluster, follower), before);
   t.match((await follower.status()).repairs, { ranges: 1 });
@@ -80,6 +84,7 @@ t.test('what cannot be repaired now fails the read alone, and is repaired later'
   await cluster.clock.run(follower.stop());
   await cluster.clock.run(follower.start());
   await cluster.settled();
+  await cluster.clock.pass(linkedMs);
   follower.disk.flipBit(firstSegment, fileHeaderBytes + 1500);
   cluster.peers.isolate(
     follower.id,
@@ -89,6 +94,7 @@ t.test('what cannot be repaired now fails the read alone, and is repaired later'
   t.equal(follower.failure, null, 'the node goes on');
   cluster.peers.heal();
   await cluster.settled();
+  await cluster.clock.pass(linkedMs);
   t.same(await bytesOf(cluster, follower), before);
   await cluster.clock.run(client.close());
   await cluster.close();

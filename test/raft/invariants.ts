@@ -10,6 +10,8 @@ function demand(condition: boolean, promise: string): asserts condition {
 export class Invariants {
   /** The log as far as anybody has committed it. */
   readonly committed: Mark[] = [];
+  /** For each of those the term in which it was committed, which may be later than its own. */
+  readonly #committedTerms: number[] = [];
   readonly #leaders = new Map<number, Node>();
   readonly #leaderLogs = new Map<number, readonly Mark[]>();
   /** By term and end: the batch and the chain value in front of it. */
@@ -124,6 +126,7 @@ export class Invariants {
       if (known === undefined) {
         demand(node.core.role === 'leader', 'the leader is the first to commit');
         this.committed.push(mark);
+        this.#committedTerms.push(node.core.term);
       } else demand(known.chain === mark.chain, 'what is committed never changes');
     }
     const last = this.committed[count - 1];
@@ -132,10 +135,11 @@ export class Invariants {
 
   #onLeader(node: Node): void {
     if (this.#leaderLogs.get(node.core.term) === undefined) {
-      // What was committed in a later term need not be in this log.
-      for (const [index, mark] of this.committed.entries()) {
-        if (mark.term >= node.core.term) break;
-        demand(node.log[index]?.chain === mark.chain, 'leader completeness');
+      for (const [index, term] of this.#committedTerms.entries()) {
+        // A late vote can make a leader of whom what was committed in a later term is not asked.
+        if (term >= node.core.term) continue;
+        const isKept = node.log[index]?.chain === this.committed[index]?.chain;
+        demand(isKept, 'leader completeness');
       }
     }
     this.#leaderLogs.set(node.core.term, [...node.log]);
