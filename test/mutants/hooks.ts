@@ -6,11 +6,11 @@
 import { register } from 'node:module';
 import type { LoadHook } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
+import { mutations } from './mutants.js';
 import { mutate } from './mutation.js';
-import { raftMutations } from './raft.js';
 
 const name = process.env['LOGLOG_MUTANT'];
-const mutation = raftMutations.find((candidate) => candidate.name === name);
+const mutation = mutations.find((candidate) => candidate.name === name);
 if (mutation === undefined) throw new Error(`LOGLOG_MUTANT names no mutant: ${name}`);
 
 const mutated = new URL(`../../${mutation.file}`, import.meta.url).href;

@@ -1,171 +1,331 @@
+/** Faults in the core: how nodes agree. */
+import { breaks, changesNothing } from './mutation.js';
 import type { Mutation } from './mutation.js';
 
-type Change = readonly [find: string, replace: string];
-
-function fault(name: string, what: string, file: string, [find, replace]: Change): Mutation {
-  return { name, fault: what, file: `server/raft/${file}.js`, find, replace, harmful: true };
-}
-
-function nothing(name: string, what: string, file: string, change: Change): Mutation {
-  return { ...fault(name, what, file, change), harmful: false };
-}
-
-/** The rules of the core, each broken once. */
 export const raftMutations: readonly Mutation[] = [
-  fault('vote-not-saved', 'saves a term without the vote in it', 'role', [
-    "push({ type: 'saveHardState', term, vote })",
-    "push({ type: 'saveHardState', term, vote: null })",
-  ]),
-  fault('term-not-saved', 'saves neither term nor vote', 'role', [
-    "core.effects.push({ type: 'saveHardState', term, vote });",
-    '',
-  ]),
-  fault('vote-twice', 'votes for everybody who asks', 'election', [
-    'return vote === candidate ||',
-    'return true ||',
-  ]),
-  fault('no-own-vote', 'campaigns without a vote for itself on disk', 'election', [
-    'state.term + 1, id)',
-    'state.term + 1, null)',
-  ]),
-  fault('any-log-wins', 'votes for a log that lacks something', 'election', [
-    ' && isUpToDate(core, request)',
-    '',
-  ]),
-  fault('longest-log-wins', 'compares the length of logs and not their last terms', 'election', [
-    'request.lastTerm !== own.lastTerm',
-    'false',
-  ]),
-  fault('vote-in-old-term', 'grants a request of an older term', 'election', [
-    'reply(core, from, preVote, state.term, false)',
-    'reply(core, from, preVote, request.term, request.term < state.term)',
-  ]),
-  fault('votes-kept', 'counts the votes of an earlier campaign', 'election', [
-    'granted: [id] }',
-    "granted: state.role.type === 'candidate' ? [...state.role.granted] : [id] }",
-  ]),
-  fault('pre-vote-raises-term', 'takes over the term of a pre-vote', 'election', [
-    'if (preVote)',
-    'if (preVote && !isNewer)',
-  ]),
-  fault('pre-vote-is-heard', 'takes a pre-vote for the sign of a leader', 'election', [
-    'const granted = (isNewer',
-    'if (preVote) state.waitingSinceTick = state.tick + 1;\n    const granted = (isNewer',
-  ]),
-  fault('not-sticky', 'votes although it hears a leader', 'election', [
-    'hearsLeader(core) && !request.transfer',
-    'false',
-  ]),
-  fault('small-quorum', 'takes one node of three for a majority', 'quorum', [
-    '.length > configuration.voters.length',
-    '.length >= configuration.voters.length - 1',
-  ]),
-  fault('commit-by-one', 'commits what one node has', 'quorum', [
-    'Math.floor(descending.length / 2)',
-    '0',
-  ]),
-  fault('commit-older-term', 'commits by counting a batch of an older term', 'leader', [
-    'offset > leader.startOffset',
-    'offset > 0',
-  ]),
-  fault('count-own-unsynced', 'counts its own batches before they are synced', 'leader', [
-    'voter === id ? log.durableOffset',
-    'voter === id ? log.endOffset',
-  ]),
-  fault('count-what-is-sent', 'counts batches when it sends them', 'replication', [
-    'peer.nextOffset = end;',
-    'peer.nextOffset = end;\n    peer.matchOffset = end;',
-  ]),
-  fault('no-check-quorum', 'leads on although it hears nobody', 'leader', [
-    ' || !hearsQuorum(core, leader)',
-    '',
-  ]),
-  fault('lead-on-stalled-disk', 'leads on although its disk hangs', 'leader', [
-    'isDiskStalled(core) || ',
-    '',
-  ]),
-  fault('commit-goes-back', 'takes any commit offset that is another', 'core', [
-    'offset <= log.commitOffset',
-    'offset === log.commitOffset',
-  ]),
-  fault('acknowledge-unsynced', 'acknowledges before the sync', 'follower', [
-    'Math.min(log.durableOffset, matchedOffset)',
-    'matchedOffset',
-  ]),
-  fault('acknowledge-unmatched', 'acknowledges all of its log, whoever wrote it', 'follower', [
-    'Math.min(log.durableOffset, matchedOffset)',
-    'log.durableOffset',
-  ]),
-  fault('commit-own-end', 'follows the commit offset up to its own end', 'follower', [
-    'Math.min(leaderCommit, core.state.matchedOffset)',
-    'Math.min(leaderCommit, core.state.log.endOffset)',
-  ]),
-  fault('matched-is-end', 'takes all of its log for matched', 'follower', [
-    'marks.at(-1)?.end ?? prevOffset)',
-    'log.endOffset)',
-  ]),
-  fault('matched-outlives-term', 'keeps the matched offset in a new term', 'role', [
-    'state.matchedOffset = 0;',
-    ';',
-  ]),
-  fault('no-previous-check', 'appends behind whatever is there', 'follower', [
-    'prevOffset > 0 && termBefore(log.terms, prevOffset) !== prevTerm',
-    'false',
-  ]),
-  fault('late-append-truncates', 'cuts a matching suffix off', 'log', [
-    "? 'same' : 'contradiction'",
-    "? (mark.end < log.endOffset ? 'conflict' : 'same') : 'contradiction'",
-  ]),
-  fault('conflict-kept', 'keeps what contradicts the leader', 'log', [
-    "? 'contradiction' : 'conflict'",
-    "? 'contradiction' : 'same'",
-  ]),
-  fault('stale-sync', 'believes a sync of what was cut off since', 'log', [
-    'generation !== log.generation || offset <=',
-    'offset <=',
-  ]),
-  fault('durable-after-cut', 'calls durable what it has cut off', 'log', [
-    'log.durableOffset = Math.min(log.durableOffset, offset);',
-    '',
-  ]),
-  fault('terms-after-cut', 'keeps the terms of what it has cut off', 'log', [
-    'truncateTerms(log.terms, offset);',
-    '',
-  ]),
-  fault('obey-old-leader', 'takes messages of older terms', 'raft', [
-    'if (message.term < state.term)',
-    'if (false)',
-  ]),
-  fault('lead-on-in-old-term', 'leads on when it hears of a later term', 'raft', [
-    'message.term > state.term && !isPreVote',
-    "message.term > state.term && !isPreVote && state.role.type !== 'leader'",
-  ]),
-  fault('read-without-round', 'answers a question without asking the others', 'read-index', [
-    'confirmedRound >= round',
-    'confirmedRound >= 0',
-  ]),
-  fault('read-before-commit', 'answers before it has committed in its term', 'read-index', [
-    'core.state.log.commitOffset <= leader.startOffset',
-    'false',
-  ]),
-  fault('read-joins-round', 'answers by a round begun before the question', 'read-index', [
-    'waiting.push(read)',
-    '(running.length > 0 ? running : waiting).push(read)',
-  ]),
-  nothing('vote-despite-leader', 'gives a vote that no candidate can win with', 'election', [
-    ' && leaderOf(role, core.options.id) === null',
-    '',
-  ]),
-  nothing('median-ascending', 'finds the middle of three from below', 'quorum', [
-    'sort((a, b) => b - a)',
-    'sort((a, b) => a - b)',
-  ]),
-  nothing('trim-more', 'forgets marks a little earlier', 'marks', [
-    'countMax >>> 3',
-    'countMax >>> 2',
-  ]),
-  nothing('unguarded-conflict', 'does not look out for what Raft rules out', 'follower', [
-    'mark.offset < Math.max(log.commitOffset, matchedOffset)',
-    'false',
+  breaks(
+    'promises are on disk first',
+    'vote-not-saved',
+    'saves a term without the vote in it',
+    'server/raft/role',
+    [
+      "push({ type: 'saveHardState', term, vote, admitted })",
+      "push({ type: 'saveHardState', term, vote: null, admitted })",
+    ],
+  ),
+  breaks(
+    'promises are on disk first',
+    'term-not-saved',
+    'saves neither term nor vote',
+    'server/raft/role',
+    ["core.effects.push({ type: 'saveHardState', term, vote, admitted });", ''],
+  ),
+  breaks(
+    'a leader is elected by a majority',
+    'vote-twice',
+    'votes for everybody who asks',
+    'server/raft/election',
+    ['return vote === candidate ||', 'return true ||'],
+  ),
+  breaks(
+    'a leader is elected by a majority',
+    'no-own-vote',
+    'campaigns without a vote for itself on disk',
+    'server/raft/election',
+    ['term: state.term + 1, vote: id, admitted', 'term: state.term + 1, vote: null, admitted'],
+  ),
+  breaks(
+    'a leader lacks nothing',
+    'any-log-wins',
+    'votes for a log that lacks something',
+    'server/raft/election',
+    [' && isUpToDate(core, request)', ''],
+  ),
+  breaks(
+    'a leader lacks nothing',
+    'longest-log-wins',
+    'compares the length of logs and not their last terms',
+    'server/raft/election',
+    ['request.lastTerm !== own.lastTerm', 'false'],
+  ),
+  breaks(
+    'a leader is elected by a majority',
+    'vote-in-old-term',
+    'grants a request of an older term',
+    'server/raft/election',
+    [
+      'reply(core, from, preVote, state.term, false)',
+      'reply(core, from, preVote, request.term, request.term < state.term)',
+    ],
+  ),
+  breaks(
+    'a leader is elected by a majority',
+    'votes-kept',
+    'counts the votes of an earlier campaign',
+    'server/raft/election',
+    [
+      'granted: [id] }',
+      "granted: state.role.type === 'candidate' ? [...state.role.granted] : [id] }",
+    ],
+  ),
+  breaks(
+    'a leader is elected by a majority',
+    'small-quorum',
+    'takes one node of three for a majority',
+    'server/raft/quorum',
+    ['.length > configuration.voters.length', '.length >= configuration.voters.length - 1'],
+  ),
+  breaks(
+    'pre-votes change nothing',
+    'pre-vote-raises-term',
+    'takes over the term of a pre-vote',
+    'server/raft/election',
+    ['if (preVote)', 'if (preVote && !isNewer)'],
+  ),
+  breaks(
+    'pre-votes change nothing',
+    'pre-vote-is-heard',
+    'takes a pre-vote for the sign of a leader',
+    'server/raft/election',
+    [
+      'const granted = (isNewer',
+      'if (preVote) state.waitingSinceTick = state.tick + 1;\n    const granted = (isNewer',
+    ],
+  ),
+  breaks(
+    'leaders are sticky',
+    'not-sticky',
+    'votes although it hears a leader',
+    'server/raft/election',
+    ['hearsLeader(core) && !request.transfer', 'false'],
+  ),
+  breaks(
+    'check-quorum',
+    'no-check-quorum',
+    'leads on although it hears nobody',
+    'server/raft/leader',
+    [' || !hearsQuorum(core, leader)', ''],
+  ),
+  breaks(
+    'a hanging sync ends a lead',
+    'lead-on-stalled-disk',
+    'leads on although its disk hangs',
+    'server/raft/leader',
+    ['isDiskStalled(core) || ', ''],
+  ),
+  breaks(
+    'terms come first',
+    'obey-old-leader',
+    'takes messages of older terms',
+    'server/raft/raft',
+    ['if (message.term < state.term)', 'if (false)'],
+  ),
+  breaks(
+    'terms come first',
+    'lead-on-in-old-term',
+    'leads on when it hears of a later term',
+    'server/raft/raft',
+    [
+      'message.term > state.term && !isHypothetical(message)',
+      "message.term > state.term && !isHypothetical(message) && state.role.type !== 'leader'",
+    ],
+  ),
+  breaks(
+    'commit is a majority',
+    'commit-by-one',
+    'commits what one node has',
+    'server/raft/quorum',
+    ['Math.floor(descending.length / 2)', '0'],
+  ),
+  breaks(
+    'commit is a majority',
+    'commit-goes-back',
+    'takes any commit offset that is another',
+    'server/raft/core',
+    ['offset <= log.commitOffset', 'offset === log.commitOffset'],
+  ),
+  breaks(
+    'commit counts the own term',
+    'commit-older-term',
+    'commits by counting a batch of an older term',
+    'server/raft/leader',
+    ['offset > leader.startOffset', 'offset > 0'],
+  ),
+  breaks(
+    'only what is synced counts',
+    'count-own-unsynced',
+    'counts its own batches before they are synced',
+    'server/raft/leader',
+    ['voter === id ? log.durableOffset', 'voter === id ? log.endOffset'],
+  ),
+  breaks(
+    'only what is synced counts',
+    'count-what-is-sent',
+    'counts batches when it sends them',
+    'server/raft/replication',
+    ['peer.nextOffset = end;', 'peer.nextOffset = end;\n    peer.matchOffset = end;'],
+  ),
+  breaks(
+    'only what is synced counts',
+    'acknowledge-unsynced',
+    'acknowledges before the sync',
+    'server/raft/follower',
+    ['Math.min(log.durableOffset, matchedOffset)', 'matchedOffset'],
+  ),
+  breaks(
+    'logs match',
+    'acknowledge-unmatched',
+    'acknowledges all of its log, whoever wrote it',
+    'server/raft/follower',
+    ['Math.min(log.durableOffset, matchedOffset)', 'log.durableOffset'],
+  ),
+  breaks(
+    'followers commit what matched',
+    'commit-own-end',
+    'follows the commit offset up to its own end',
+    'server/raft/follower',
+    [
+      'Math.min(leaderCommit, core.state.matchedOffset)',
+      'Math.min(leaderCommit, core.state.log.endOffset)',
+    ],
+  ),
+  breaks(
+    'followers commit what matched',
+    'matched-is-end',
+    'takes all of its log for matched',
+    'server/raft/follower',
+    ['marks.at(-1)?.end ?? prevOffset)', 'log.endOffset)'],
+  ),
+  breaks(
+    'followers commit what matched',
+    'matched-outlives-term',
+    'keeps the matched offset in a new term',
+    'server/raft/role',
+    ['state.matchedOffset = 0;', ';'],
+  ),
+  breaks(
+    'logs match',
+    'no-previous-check',
+    'appends behind whatever is there',
+    'server/raft/follower',
+    ['prevOffset > 0 && termBefore(log.terms, prevOffset) !== prevTerm', 'false'],
+  ),
+  breaks(
+    'logs match',
+    'chain-ignored',
+    'goes on although the chain of the logs differs',
+    'server/raft/follower',
+    ['prevChain !== undefined && !sameChain(log, prevOffset, prevChain)', 'false'],
+  ),
+  breaks(
+    'conflicts are cut',
+    'late-append-truncates',
+    'cuts a matching suffix off',
+    'server/raft/log',
+    [
+      "? 'same' : 'contradiction'",
+      "? (mark.end < log.endOffset ? 'conflict' : 'same') : 'contradiction'",
+    ],
+  ),
+  breaks(
+    'conflicts are cut',
+    'conflict-kept',
+    'keeps what contradicts the leader',
+    'server/raft/log',
+    ["? 'contradiction' : 'conflict'", "? 'contradiction' : 'same'"],
+  ),
+  breaks(
+    'a sync speaks of one log',
+    'stale-sync',
+    'believes a sync of what was cut off since',
+    'server/raft/log',
+    ['generation !== log.generation || offset <=', 'offset <='],
+  ),
+  breaks(
+    'a sync speaks of one log',
+    'durable-after-cut',
+    'calls durable what it has cut off',
+    'server/raft/log',
+    ['log.durableOffset = Math.min(log.durableOffset, offset);', ''],
+  ),
+  breaks(
+    'a sync speaks of one log',
+    'terms-after-cut',
+    'keeps the terms of what it has cut off',
+    'server/raft/log',
+    ['truncateTerms(log.terms, offset);', ''],
+  ),
+  breaks(
+    'peers are fed',
+    'no-back-tracking',
+    'tries again where a peer has refused',
+    'server/raft/leader',
+    ['probeFrom(peer, common.offset)', 'probeFrom(peer, peer.nextOffset)'],
+  ),
+  breaks(
+    'peers are fed',
+    'unbounded-pipeline',
+    'sends however much is not acknowledged',
+    'server/raft/replication',
+    ['peer.inflight.length >= core.options.inflightMessagesMax', 'false'],
+  ),
+  breaks(
+    'leadership is handed over whole',
+    'handover-too-early',
+    'hands over to a node that lacks something',
+    'server/raft/transfer',
+    ['findProgress(leader.peers, transfer.to)?.matchOffset !== log.endOffset', 'false'],
+  ),
+  breaks(
+    'questions go round',
+    'read-without-round',
+    'answers a question without asking the others',
+    'server/raft/read-index',
+    ['confirmedRound >= round', 'confirmedRound >= 0'],
+  ),
+  breaks(
+    'questions go round',
+    'read-before-commit',
+    'answers before it has committed in its term',
+    'server/raft/read-index',
+    ['core.state.log.commitOffset <= leader.startOffset', 'false'],
+  ),
+  breaks(
+    'questions go round',
+    'read-joins-round',
+    'answers by a round begun before the question',
+    'server/raft/read-index',
+    ['waiting.push(read)', '(running.length > 0 ? running : waiting).push(read)'],
+  ),
+  breaks(
+    'chance comes as a seed',
+    'chance-from-elsewhere',
+    'draws its timeouts from a source of its own',
+    'server/raft/random',
+    ['const next = (seed + 0x6d2b79f5) | 0;', 'const next = (Math.random() * 2 ** 32) | 0;'],
+  ),
+  changesNothing(
+    'majority-by-halves',
+    'divides by two instead of multiplying',
+    'server/raft/quorum',
+    [
+      '2 * configuration.voters.filter(agrees).length > configuration.voters.length',
+      'configuration.voters.filter(agrees).length > configuration.voters.length / 2',
+    ],
+  ),
+  changesNothing(
+    'median-from-below',
+    'counts from the other end to the middle',
+    'server/raft/quorum',
+    [
+      `sort((a, b) => b - a);
+    const value = descending[Math.floor(descending.length / 2)];`,
+      `sort((a, b) => a - b);
+    const value = descending[Math.ceil(descending.length / 2) - 1];`,
+    ],
+  ),
+  changesNothing('voters-in-reverse', 'asks for votes in another order', 'server/raft/election', [
+    'for (const voter of configuration.voters)',
+    'for (const voter of configuration.voters.toReversed())',
   ]),
 ];

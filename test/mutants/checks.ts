@@ -1,0 +1,74 @@
+/** The checks that every mutant has to pass by. They are the project's own and know of none. */
+import { existsSync, readdirSync } from 'node:fs';
+import type { Ended } from './child.js';
+import { runMutant } from './child.js';
+import type { Finding } from './finding.js';
+import type { Area } from './mutants.js';
+
+export interface Caught {
+  readonly by: 'simulation' | 'search' | 'test';
+  /** What the check had to say. */
+  readonly words: string;
+  /** It took so many seeds, if they are what the check counts. */
+  readonly seeds?: number;
+}
+
+/** Undefined if the check sees nothing wrong. */
+export type Check = (mutant: string, area: Area, seconds: number) => Promise<Caught | undefined>;
+
+/** A plain test that has not ended by then has failed, as under tap (.taprc). */
+const testMsMax = 120_000;
+
+/** The cheapest evidence comes last, so that the table tells what the others are worth. */
+export const checks: readonly Check[] = [simulation, searchOfStates, plainTests];
+
+async function simulation(mutant: string, _area: Area, seconds: number) {
+  const ended = await countedCheck(mutant, 'simulate.js', seconds);
+  return ended && { by: 'simulation' as const, words: ended.words, seeds: ended.count };
+}
+
+async function searchOfStates(mutant: string, { isCore }: Area, seconds: number) {
+  if (!isCore) return undefined;
+  const ended = await countedCheck(mutant, 'explore.js', seconds);
+  return ended && { by: 'search' as const, words: ended.words };
+}
+
+/**
+ * A program that prints a Finding. Neither of them notices by itself that it hangs, so one that
+ * has to be killed has found nothing.
+ */
+async function countedCheck(mutant: string, program: string, seconds: number) {
+  const ended = await runMutant(mutant, program, [String(seconds)], 4000 * seconds);
+  if (ended.exitCode === null) return undefined;
+  const finding = findingOf(ended);
+  if (finding.found === null) return undefined;
+  return { words: finding.found, count: finding.count };
+}
+
+function findingOf({ stdout, stderr }: Ended): Finding {
+  const line = stdout.trimEnd().split('\n').at(-1) ?? '';
+  if (!line.startsWith('{')) throw new Error(`a check ended without a finding: ${stderr}`);
+  return JSON.parse(line) as Finding;
+}
+
+async function plainTests(mutant: string, { tests }: Area): Promise<Caught | undefined> {
+  for (const file of tests.flatMap(testFilesIn)) {
+    const ended = await runMutant(mutant, `../${file}`, [], testMsMax);
+    if (ended.exitCode !== 0) return { by: 'test', words: `${file}: ${failureIn(ended)}` };
+  }
+  return undefined;
+}
+
+function testFilesIn(folder: string): string[] {
+  if (folder.endsWith('.test.js')) return [folder];
+  const directory = new URL(`../${folder}/`, import.meta.url);
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.filter((name) => name.endsWith('.test.js')).map((name) => `${folder}/${name}`);
+}
+
+/** The first promise, in the output of a test (TAP), that was not kept. */
+function failureIn({ exitCode, stdout, stderr }: Ended): string {
+  if (exitCode === null) return 'does not end';
+  const [, name] = /^not ok \d+ - (.*?)(?: # time=.*)?$/m.exec(stdout) ?? [];
+  return name ?? stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`;
+}
