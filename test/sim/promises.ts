@@ -78,9 +78,16 @@ export class Promises {
       this.#hidden = null;
       return true;
     }
-    if (this.#world.cluster.clock.monotonicMs() < untilMs) return false;
-    this.#world.monitor.report(`${node.id} is not whole again in ${noticeMsMax} ms`);
+    const { cluster, monitor } = this.#world;
+    if (cluster.clock.monotonicMs() < untilMs) return false;
     this.#hidden = null;
+    if (monitor.isCaughtUp(node)) {
+      // What a misdirected write has hit may lie where nothing is read before the scrubber does.
+      this.#forgetful.delete(node);
+      this.#rotten.add(node);
+    } else {
+      monitor.report(`${node.id} has not come back in ${noticeMsMax} ms`);
+    }
     return true;
   }
 

@@ -9,6 +9,12 @@ export interface KeptSeed {
 
 export const keptSeeds: readonly KeptSeed[] = [
   { seed: 22, mode: 'survive', why: 'a single node whose disk fails, with clients that wait' },
-  { seed: 14, mode: 'survive', why: 'a read of the disk fails under a reader' },
+  { seed: 64, mode: 'survive', why: 'a wiped node, and the leader dies before it is admitted' },
+  { seed: 125, mode: 'survive', why: 'rot at another place on each of three disks' },
+  {
+    seed: 1164719069,
+    mode: 'survive',
+    why: 'a deposed leader meets rot in what it has to cut off',
+  },
   { seed: 1, mode: 'halt', why: 'rot on every disk' },
 ];

@@ -55,8 +55,13 @@ function rot(
   const end = isLast ? positionOf(file.base, world.monitor.diskEnd(node)) : file.length;
   const position = Math.floor((scaled % 1) * Math.min(file.length, Math.max(end, 1)));
   world.say(`${node.id}: rot in ${file.path} at ${position}`);
-  if (isLast) world.promises.forget(node);
-  else world.promises.rot(node);
+  if (isLast) {
+    world.promises.forget(node);
+    // A leader that is deposed may find it in what is to be cut off; its next start mends that.
+    world.supervisor.excuse(node, 'DATA_CORRUPT');
+  } else {
+    world.promises.rot(node);
+  }
   damage(node, file.path, position);
   return passes;
 }
