@@ -126,7 +126,7 @@ export async function startAll(
 export async function startPair(t: Teardown, route?: Route) {
   const [a, b] = await startAll(t, ['a', 'b'], undefined, route);
   if (a === undefined || b === undefined) throw new Error('two nodes were started');
-  await until(() => a.node.up.has('b') && b.node.up.has('a'));
+  await until(() => [a.node, b.node].every((node) => node.up.size + node.greetings.size === 2));
   return { a, b };
 }
 

@@ -44,7 +44,7 @@ const hello = {
 
 t.test('three nodes hear each other, in order, and learn where clients are served', async (t) => {
   const nodes = await startAll(t, ['a', 'b', 'c']);
-  await until(() => nodes.every(({ node }) => node.up.size === 2));
+  await until(() => nodes.every(({ node }) => node.up.size + node.greetings.size === 4));
   const count = 500;
   for (let round = 0; round < count; round += 1) {
     for (const from of nodes) {
@@ -201,6 +201,9 @@ t.test('a node that restarts its links comes back as what it has become', async 
     a.transport.send('b', heartbeat(0));
     await until(() => a.node.linkChanges.length === 2 + 4 * round);
     await until(() => [b, c].every(({ node }) => node.linkChanges.length === 2 + 2 * round));
+    const isGreeted = ({ node }: { node: typeof b.node }) =>
+      node.greetings.get('a')?.incarnation === a.node.state.incarnation;
+    await until(() => [b, c].every(isGreeted));
     t.same(b.node.greetings.get('a'), a.node.state);
     t.same(c.node.greetings.get('a'), a.node.state);
     await until(() => a.node.up.size === 2);
