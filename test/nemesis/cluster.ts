@@ -226,8 +226,9 @@ export class NemesisCluster {
 
   async terminate(id: string): Promise<void> {
     if (!this.isRunning(id)) return;
-    const end = await this.process(id)?.end('SIGTERM');
-    if (end === undefined || end.how === 'exit status 0') return;
+    const process = this.process(id);
+    const end = await process?.end('SIGTERM');
+    if (end === undefined || end.how === 'exit status 0' || process?.isKilled === true) return;
     this.#story.problem(`${id} ended with ${end.how} on SIGTERM`, end.lastLines);
   }
 

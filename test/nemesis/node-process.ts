@@ -21,6 +21,7 @@ export class NodeProcess {
   readonly #child: ChildProcess;
   readonly #serving: Promise<void>;
   #isExpectedToEnd = false;
+  #isKilled = false;
   #paused: ChildProcess | undefined;
 
   /** What it logs is added to `logFile`. */
@@ -51,6 +52,11 @@ export class NodeProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Somebody has killed it, perhaps while it was stopping. */
+  get isKilled(): boolean {
+    return this.#isKilled;
+  }
+
   /** Resolves once it serves clients, or with how it ended before that. */
   async serving(): Promise<ProcessEnd | undefined> {
     return (await Promise.race([this.#serving, this.ended])) ?? undefined;
@@ -63,6 +69,7 @@ export class NodeProcess {
   /** Resolves when it has ended. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<ProcessEnd> {
     this.#isExpectedToEnd = true;
+    this.#isKilled ||= signal === 'SIGKILL';
     this.resume();
     if (this.isRunning) this.#child.kill(signal);
     return this.ended;
