@@ -24,6 +24,9 @@ import { Store } from './store.js';
 /** From one try to make the log whole to the next. */
 const retryMs = 500;
 
+/** Whoever says one of these leads, whatever it thinks of this node's incarnation. */
+const fromLeaders: ReadonlySet<PeerMessage['type']> = new Set(['heartbeat', 'append', 'welcome']);
+
 export interface OpeningParts {
   readonly disk: Disk;
   readonly clock: Clock;
@@ -50,6 +53,8 @@ class Opening {
   #isListening = false;
   /** Since the last try. */
   #leaderIsHeard = false;
+  /** Which incarnation another node has called forgotten. */
+  #forgotten: number | null = null;
   #repaired: RepairCounters = { ranges: 0, bytes: 0 };
 
   constructor(parts: OpeningParts) {
@@ -104,14 +109,23 @@ class Opening {
       }
       if (unproven?.unanswered === true) return false;
     }
+    if (this.#forgotten === directory.identity.incarnation) await this.#rejoin();
     if (!this.#leaderIsHeard) return false;
-    const incarnation = await directory.renew();
+    // An incarnation that was not admitted has promised nothing, and can lose nothing.
+    if (directory.admitted) await this.#rejoin();
     settings.logger.warn(
-      { incarnation, offset: rot.offset },
-      'cuts its log where nobody can tell what stood there, and rejoins as a new incarnation',
+      { offset: rot.offset },
+      'cuts its log where nobody can tell what stood there',
     );
     await cutTail(disk, settings.directory, directory.identity.clusterId, rot.offset);
     return true;
+  }
+
+  async #rejoin(): Promise<void> {
+    const { directory, links, settings } = this.#parts;
+    const incarnation = await directory.renew();
+    settings.logger.warn({ incarnation }, 'rejoins the cluster as a new incarnation');
+    links.restart();
   }
 
   /** From now on this node asks and is asked for what disks have lost, and for nothing else. */
@@ -134,7 +148,8 @@ class Opening {
 
   #received(from: NodeId, message: PeerMessage): void {
     const { repairs, settings } = this.#parts;
-    if (message.type === 'heartbeat' || message.type === 'append') this.#leaderIsHeard = true;
+    if (fromLeaders.has(message.type)) this.#leaderIsHeard = true;
+    if (message.type === 'forgotten') this.#forgotten = message.incarnation;
     if (message.type === 'repairRequest') void repairs.requested(from, message);
     if (message.type !== 'repairReply') return;
     try {

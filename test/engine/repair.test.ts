@@ -146,18 +146,19 @@ t.test('three nodes with rot at different places make each other whole', async (
   await cluster.close();
 });
 
+function loseTermAndVote({ disk }: TestNode): void {
+  for (const at of [40, 4096 + 40]) disk.flipBit(`${directory}/hard-state`, at);
+}
+
+/** Nothing valid follows the last header, and without its checksum it is no torn write. */
+function loseEnd({ disk }: TestNode): void {
+  disk.flipBit(firstSegment, disk.contentOf(firstSegment).lastIndexOf('LLog') + 92);
+}
+
 const losses: Record<string, (node: TestNode) => void> = {
   'its directory': ({ disk }) => disk.wipe(),
-  'the end of its log': ({ disk }) => {
-    const path = firstSegment;
-    const content = disk.contentOf(path);
-    // The checksum of the last header: nothing valid follows, and it is no torn write.
-    const lastHeader = content.lastIndexOf('LLog');
-    disk.flipBit(path, lastHeader + 92);
-  },
-  'its term and vote': ({ disk }) => {
-    for (const at of [40, 4096 + 40]) disk.flipBit(`${directory}/hard-state`, at);
-  },
+  'the end of its log': loseEnd,
+  'its term and vote': loseTermAndVote,
   'its identity': ({ disk }) => disk.flipBit(`${directory}/identity`, 40),
 };
 
@@ -201,6 +202,34 @@ t.test('a node with an older copy of its directory is told, and comes back', asy
   follower.disk.restore(older);
   await cluster.clock.run(follower.start());
   await cluster.until('its new incarnation', async () => {
+    const { incarnation, admitted } = await follower.status();
+    return admitted && incarnation !== firstIncarnation;
+  });
+  const after = await agreed(cluster);
+  t.same(after.subarray(0, before.length), before);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+t.test('an older copy that has rotted besides comes back as well', async (t) => {
+  const { cluster, leader, follower, client } = await started();
+  await append(cluster, client, 2);
+  await cluster.settled();
+  follower.crash();
+  const older = follower.disk.snapshot();
+  await cluster.clock.run(follower.start());
+  // The term rises, and the follower says so to those who go on running.
+  leader.crash();
+  await cluster.leader(cluster.others(leader));
+  await cluster.clock.run(leader.start());
+  await append(cluster, client, 2);
+  const before = await agreed(cluster);
+  follower.crash();
+  follower.disk.restore(older);
+  loseEnd(follower);
+  void follower.start();
+  await cluster.until('its new incarnation', async () => {
+    if (follower.reachable === undefined) return false;
     const { incarnation, admitted } = await follower.status();
     return admitted && incarnation !== firstIncarnation;
   });
