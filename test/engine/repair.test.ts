@@ -2,10 +2,10 @@
 import t from 'tap';
 import type { Client } from '../../client/client.js';
 import { firstIncarnation } from '../../server/raft/types.js';
+import { readAll } from '../sim/read-all.js';
 import type { TestNode } from './cluster.js';
 import { directory, EngineCluster } from './cluster.js';
 
-const { signal } = new AbortController();
 const firstSegment = `${directory}/log/${'0'.repeat(16)}.segment`;
 /** By then a node that came is linked to the others. */
 const linkedMs = 200;
@@ -30,17 +30,17 @@ async function append(cluster: EngineCluster, client: Client, count: number): Pr
 }
 
 /** The committed bytes of a node, page by page. */
-async function bytesOf(cluster: EngineCluster, node: TestNode): Promise<Buffer> {
-  const { commitOffset } = await node.status();
-  const pages: Buffer[] = [];
-  for (let at = 0; at < commitOffset;) {
-    const page = await cluster.clock.run(
-      node.service.read({ offset: at, limit: 20_000, waitMs: 0 }, signal),
-    );
-    pages.push(page.batches);
-    at = page.next;
-  }
-  return Buffer.concat(pages);
+function bytesOf(cluster: EngineCluster, node: TestNode): Promise<Buffer> {
+  return cluster.clock.run(readAll(node));
+}
+
+/** Its next start begins to read behind a checkpoint, and finds nothing of what lies before it. */
+async function rotten(cluster: EngineCluster, node: TestNode): Promise<void> {
+  await cluster.clock.run(node.stop());
+  await cluster.clock.run(node.start());
+  await cluster.settled();
+  await cluster.clock.pass(linkedMs);
+  node.disk.flipBit(firstSegment, fileHeaderBytes + 1500);
 }
 
 async function restarted(cluster: EngineCluster, node: TestNode): Promise<void> {
@@ -61,12 +61,7 @@ t.test('what a read finds rotten is repaired, and the reader gets the right byte
   const { cluster, follower, client } = await started();
   await append(cluster, client, 5);
   const before = await agreed(cluster);
-  await cluster.clock.run(follower.stop());
-  // With a checkpoint, a start reads nothing of what lies in front of it.
-  await cluster.clock.run(follower.start());
-  await cluster.settled();
-  await cluster.clock.pass(linkedMs);
-  follower.disk.flipBit(firstSegment, fileHeaderBytes + 1500);
+  await rotten(cluster, follower);
   t.same(await bytesOf(cluster, follower), before);
   t.match((await follower.status()).repairs, { ranges: 1 });
   t.equal(follower.failure, null, 'the node goes on');
@@ -81,11 +76,7 @@ t.test('what cannot be repaired now fails the read alone, and is repaired later'
   const { cluster, follower, client } = await started();
   await append(cluster, client, 5);
   const before = await agreed(cluster);
-  await cluster.clock.run(follower.stop());
-  await cluster.clock.run(follower.start());
-  await cluster.settled();
-  await cluster.clock.pass(linkedMs);
-  follower.disk.flipBit(firstSegment, fileHeaderBytes + 1500);
+  await rotten(cluster, follower);
   cluster.peers.isolate(
     follower.id,
     cluster.nodes.map(({ id }) => id),

@@ -2,7 +2,7 @@ import t from 'tap';
 import { flipBytes } from './flips.js';
 
 const seed = Number(process.env['SEED'] ?? 1);
-/** A prime, so that all kinds of bytes are met; 1 for each byte of the directory (half an hour). */
+/** A prime, so that all kinds of bytes are met; 1 for each byte of the directory. */
 const step = Number(process.env['STEP'] ?? 331);
 
 t.test(

@@ -6,6 +6,7 @@ import { LogLogError } from '../../proto/errors.js';
 import type { TestNode } from '../engine/cluster.js';
 import { EngineCluster } from '../engine/cluster.js';
 import { seededRandom } from '../log/seeded-random.js';
+import { readAll } from './read-all.js';
 
 export interface FlipOptions {
   readonly seed: number;
@@ -31,12 +32,11 @@ export interface FlipReport {
 const segmentBytesMax = 64 * 1024;
 const entries = 12;
 const settleMsMax = 30_000;
-const { signal } = new AbortController();
 
 export async function flipBytes(options: FlipOptions): Promise<FlipReport> {
   const random = seededRandom(options.seed);
   const cluster = await grown(options.seed);
-  const expected = await bytesOf(cluster, cluster.nodes[0]);
+  const expected = await wholeLog(cluster, cluster.nodes[0]);
   for (const node of cluster.nodes) await cluster.clock.run(node.stop());
   const snapshots = cluster.nodes.map(({ disk }) => disk.snapshot());
   const [victim] = cluster.nodes;
@@ -103,7 +103,7 @@ async function outcomeOf(
     return refusal instanceof LogLogError ? undefined : `it broke: ${String(refusal)}`;
   }
   if (!(await isSettled(cluster, victim))) return 'it neither came back nor refused';
-  const served = await bytesOf(cluster, victim);
+  const served = await wholeLog(cluster, victim);
   if (!served.subarray(0, expected.length).equals(expected)) return 'it serves other bytes';
   const status = await victim.status();
   if (status.incarnation !== incarnation) report.rejoined += 1;
@@ -125,16 +125,7 @@ async function isSettled(cluster: EngineCluster, victim: TestNode): Promise<bool
   return new Set(offsets).size === 1 && statuses.some(({ role }) => role === 'leader');
 }
 
-async function bytesOf(cluster: EngineCluster, node: TestNode | undefined): Promise<Buffer> {
+function wholeLog(cluster: EngineCluster, node: TestNode | undefined): Promise<Buffer> {
   if (node === undefined) throw new Error('there are nodes');
-  const { commitOffset } = await node.status();
-  const pages: Buffer[] = [];
-  for (let at = 0; at < commitOffset;) {
-    const page = await cluster.clock.run(
-      node.service.read({ offset: at, limit: 2 ** 20, waitMs: 0 }, signal),
-    );
-    pages.push(page.batches);
-    at = page.next;
-  }
-  return Buffer.concat(pages);
+  return cluster.clock.run(readAll(node));
 }

@@ -1,6 +1,6 @@
 /** Ways from clients to nodes that break. */
 import type { TestNode } from '../../engine/cluster.js';
-import type { ClientPlan } from '../plan.js';
+import type { Action, ClientPlan } from '../plan.js';
 import type { World } from '../world.js';
 import type { Fault } from './fault.js';
 import { passes } from './fault.js';
@@ -9,41 +9,36 @@ export const clientFaults = {
   cutClient: {
     weight: 14,
     nodesMin: 1,
-    inject(world, { target, pick }) {
-      const node = world.target(target);
-      const client = clientOf(world, node, pick);
-      if (client === undefined) return undefined;
-      world.say(`${client.name} and ${node.id} are cut`);
-      world.cluster.clients.cut(client.name, node.address);
-      return () => world.cluster.clients.join(client.name, node.address);
-    },
+    inject: (world, action) =>
+      onWay(world, action, (client, node) => {
+        world.say(`${client.name} and ${node.id} are cut`);
+        world.cluster.clients.cut(client.name, node.address);
+        return () => world.cluster.clients.join(client.name, node.address);
+      }),
   },
   /** Requests arrive, and answers do not. */
   loseReplies: {
     weight: 8,
     nodesMin: 1,
-    inject(world, { target, pick }) {
-      const node = world.target(target);
-      const client = clientOf(world, node, pick);
-      if (client === undefined) return undefined;
-      world.say(`${client.name} hears nothing of ${node.id}`);
-      world.cluster.clients.cutOneWay(client.name, node.address, 'reply');
-      return () => world.cluster.clients.join(client.name, node.address);
-    },
+    inject: (world, action) =>
+      onWay(world, action, (client, node) => {
+        world.say(`${client.name} hears nothing of ${node.id}`);
+        world.cluster.clients.cutOneWay(client.name, node.address, 'reply');
+        return () => world.cluster.clients.join(client.name, node.address);
+      }),
   },
   breakUpload: {
     weight: 8,
     nodesMin: 1,
-    inject(world, { target, pick }) {
-      const node = world.target(target);
-      const client = clientOf(world, node, pick);
-      if (client === undefined) return undefined;
-      const afterFrames = Math.floor((pick * 64) % 4);
-      const lastFrame = (pick * 256) % 1 < 0.5 ? 'lost' : 'delivered';
-      world.say(`an upload of ${client.name} to ${node.id} breaks after ${afterFrames} frames`);
-      world.cluster.clients.breakUpload(client.name, node.address, { afterFrames, lastFrame });
-      return passes;
-    },
+    inject: (world, action) =>
+      onWay(world, action, (client, node) => {
+        const { pick } = action;
+        const afterFrames = Math.floor((pick * 64) % 4);
+        const lastFrame = (pick * 256) % 1 < 0.5 ? 'lost' : 'delivered';
+        world.say(`an upload of ${client.name} to ${node.id} breaks after ${afterFrames} frames`);
+        world.cluster.clients.breakUpload(client.name, node.address, { afterFrames, lastFrame });
+        return passes;
+      }),
   },
   /** Every client loses the way to the node, as when its address is gone. */
   hide: {
@@ -60,6 +55,17 @@ export const clientFaults = {
     },
   },
 } satisfies Record<string, Fault>;
+
+/** The way of some client to the node, if there is one that it has. */
+function onWay(
+  world: World,
+  { target, pick }: Action,
+  harm: (client: ClientPlan, node: TestNode) => () => void,
+): (() => void) | undefined {
+  const node = world.target(target);
+  const client = clientOf(world, node, pick);
+  return client && harm(client, node);
+}
 
 /** One that reaches the node, as long as nothing is wrong. */
 function clientOf(world: World, node: TestNode, pick: number): ClientPlan | undefined {
