@@ -16,6 +16,7 @@ import type { ClusterPlan, Identity } from './log/identity.js';
 import {
   createIdentity,
   loadIdentity,
+  mendIdentity,
   replaceIdentity,
   replaceIncarnation,
 } from './log/identity.js';
@@ -114,6 +115,7 @@ async function findOrBegin(disk: Disk, settings: NodeSettings): Promise<Parts> {
     );
   }
   checkIdentity(found, settings);
+  await mendIdentity(disk, directory);
   return { identity: found, hardState: await HardState.open(disk, directory) };
 }
 
@@ -158,6 +160,7 @@ async function findOrJoin(
       : join(disk, settings, means);
   }
   checkIdentity(found, settings);
+  await mendIdentity(disk, directory);
   const hardState = await wholeOf(HardState.open(disk, directory));
   if (!(hardState instanceof LogLogError)) return { identity: found, hardState };
   const incarnation = drawIncarnation(means.random);

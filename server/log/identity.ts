@@ -1,15 +1,15 @@
 /**
  * Whose directory it is: the file `identity`, written last when a data directory is made, so a new
  * directory with an identity is complete. Replaced as a whole when a node that has lost what it
- * promised becomes another incarnation of itself.
+ * promised becomes another incarnation of itself. Kept twice, so that rot in one copy costs nothing.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { LogLogError } from '../../proto/errors.js';
 import { nodesMax } from '../../proto/limits.js';
 import type { Disk } from './disk.js';
-import { encodeEnvelope, readEnvelope, replaceFile } from './envelope.js';
 import { asCount, asFields, asList, asText, misshapen } from './shape.js';
+import { createSlots, readSlots, SlotFile } from './slots.js';
 
 export interface Identity {
   /** 64 hexadecimal digits: clusterIdOf the name, the members and the segment size. */
@@ -31,8 +31,8 @@ export interface ClusterPlan {
   readonly incarnation: number;
 }
 
-const fileName = 'identity';
-const format = { kind: 'identity', version: 1 } as const;
+/** A slot has room for eight times what `nodesMax` ids and a name of 32 characters each take. */
+const format = { fileName: 'identity', magic: 'LLid', version: 1 } as const;
 
 /** The same for the same nodes in any order; 64 hexadecimal digits of SHA-256. */
 export function clusterIdOf(
@@ -81,12 +81,14 @@ export async function replaceIncarnation(
   return write(disk, directory, { ...identity, incarnation });
 }
 
-/** Undefined if the directory has none. Throws DATA_CORRUPT or FORMAT_UNKNOWN. */
+/**
+ * Undefined if the directory has none; nothing is written. Throws DATA_CORRUPT if neither copy is
+ * whole, and FORMAT_UNKNOWN.
+ */
 export async function loadIdentity(disk: Disk, directory: string): Promise<Identity | undefined> {
-  const path = join(directory, fileName);
-  const value = await readEnvelope(disk, path, format);
-  if (value === undefined) return undefined;
-  const fields = asFields(value, path);
+  if (!(await hasIdentity(disk, directory))) return undefined;
+  const path = join(directory, format.fileName);
+  const fields = asFields(await readSlots(disk, directory, format), path);
   const members = asList(fields['members'], `${path}: members`);
   const identity: Identity = {
     clusterId: asText(fields['clusterId'], `${path}: clusterId`),
@@ -103,8 +105,14 @@ export async function loadIdentity(disk: Disk, directory: string): Promise<Ident
   return identity;
 }
 
+/** Makes a bad copy good again, from the other. Only of the directory's own node: it writes. */
+export async function mendIdentity(disk: Disk, directory: string): Promise<void> {
+  const { slots } = await SlotFile.open(disk, directory, format);
+  await slots.close();
+}
+
 async function write(disk: Disk, directory: string, identity: Identity): Promise<Identity> {
-  await replaceFile(disk, directory, fileName, encodeEnvelope(format, identity));
+  await createSlots(disk, directory, format, identity);
   return identity;
 }
 
@@ -120,7 +128,7 @@ function planned({ name, members, nodeId, segmentBytesMax, incarnation }: Cluste
 }
 
 export async function hasIdentity(disk: Disk, directory: string): Promise<boolean> {
-  return (await disk.lengthOf(join(directory, fileName))) !== undefined;
+  return (await disk.lengthOf(join(directory, format.fileName))) !== undefined;
 }
 
 function checkPlan({ members, nodeId, segmentBytesMax }: ClusterPlan): void {

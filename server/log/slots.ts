@@ -1,7 +1,8 @@
 /**
- * A file that holds one small value twice, in two slots of 4096 bytes. Saving writes the first
- * slot and then the second, each durably, so one of them is whole at every moment, and a value
- * that was saved outlives the loss of either. The file never grows: saving needs no room.
+ * A file that holds one small value twice, in two slots of 4096 bytes: the identity, the hard
+ * state, the record of a truncation. Saving writes the first slot and then the second, each
+ * durably, so one of them is whole at every moment, and a value that was saved outlives the loss of
+ * either. The file never grows: saving needs no room.
  *
  * A slot: magic (4 bytes), format version (u16), zero (u16), counter (u64), length of the JSON
  * (u32), the JSON, zeros, and in the last 4 bytes the CRC-32/ISO-HDLC of all before it. Integers
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { assert, LogLogError } from '../../proto/errors.js';
 import type { Disk, DiskFile } from './disk.js';
+import { DiskError } from './disk.js';
 import { replaceFile } from './envelope.js';
 
 export interface SlotFormat {
@@ -74,7 +76,10 @@ export class SlotFile {
     this.#counter = counter;
   }
 
-  /** Opens the file and makes both slots agree again, since a crash may have come between them. */
+  /**
+   * Opens the file and makes both slots agree again, since a crash may have come between them, or
+   * rot into one. Throws as `readSlots` does.
+   */
   static async open(
     disk: Disk,
     directory: string,
@@ -111,25 +116,32 @@ export class SlotFile {
   }
 }
 
+/** A copy that the disk does not give back is as good as torn, if the other one is whole. */
 async function readNewest(
   file: DiskFile,
   format: SlotFormat,
   path: string,
 ): Promise<Saved & { readonly at: number }> {
-  const bytes = Buffer.alloc(slotCount * slotBytes);
-  await file.read(bytes, 0);
   let newest: (Saved & { readonly at: number }) | undefined;
+  let unreadable: DiskError | undefined;
   for (let i = 0; i < slotCount; i += 1) {
-    const slot = decodeSlot(format, bytes.subarray(i * slotBytes, (i + 1) * slotBytes), path);
+    const bytes = Buffer.alloc(slotBytes);
+    try {
+      await file.read(bytes, i * slotBytes);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      unreadable = error;
+      continue;
+    }
+    const slot = decodeSlot(format, bytes, path);
     if (slot.type === 'torn') continue;
     if (newest === undefined || slot.counter > newest.counter) {
       newest = { counter: slot.counter, value: slot.value, at: i };
     }
   }
-  if (newest === undefined) {
-    throw new LogLogError('DATA_CORRUPT', `${path}: neither of its two copies is whole`);
-  }
-  return newest;
+  if (newest !== undefined) return newest;
+  if (unreadable !== undefined) throw unreadable;
+  throw new LogLogError('DATA_CORRUPT', `${path}: neither of its two copies is whole`);
 }
 
 function encodeSlot(format: SlotFormat, { counter, value }: Saved): Buffer {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import { freeBasePort, localHost } from '../../cli/ports.js';
-import { encodeEnvelope } from '../../server/log/envelope.js';
+import { createSlots } from '../../server/log/slots.js';
+import { systemDisk } from '../../server/log/system-disk.js';
 import { linesOf, Printed, resultOf, runCommand, startCommand } from './command.js';
 import { Shell } from './shell.js';
 import { temporaryDirectory } from './temporary.js';
@@ -133,8 +134,9 @@ t.test('an empty directory is refused unless a new cluster is wanted', async (t)
 
 t.test('a directory of a newer format is refused, and not touched', async (t) => {
   const data = await stoppedNode(t);
-  const newer = encodeEnvelope({ kind: 'identity', version: 99 }, { anything: 'else' });
-  await writeFile(join(data, 'identity'), newer);
+  const format = { fileName: 'identity', magic: 'LLid', version: 99 };
+  await createSlots(systemDisk, data, format, { anything: 'else' });
+  const newer = await readFile(join(data, 'identity'));
   await refused(t, serve(data), 1, /^error: FORMAT_UNKNOWN .*99/);
   t.ok((await readFile(join(data, 'identity'))).equals(newer));
 });

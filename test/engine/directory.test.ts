@@ -2,7 +2,6 @@
 import t from 'tap';
 import type { Directory } from '../../server/directory.js';
 import { openDirectory } from '../../server/directory.js';
-import { encodeEnvelope } from '../../server/log/envelope.js';
 import type { TermAndVote } from '../../server/log/hard-state.js';
 import { HardState } from '../../server/log/hard-state.js';
 import { clusterIdOf, loadIdentity } from '../../server/log/identity.js';
@@ -78,9 +77,9 @@ async function removeFile(disk: MemoryDisk, path: string): Promise<void> {
   await disk.syncDirectory(directory);
 }
 
-function rotHardState(disk: MemoryDisk): void {
-  disk.flipBit(hardStatePath, 100);
-  disk.flipBit(hardStatePath, 4196);
+/** Both copies of what is kept twice. */
+function rotBoth(disk: MemoryDisk, path: string): void {
+  for (const copyAt of [0, 4096]) disk.flipBit(path, copyAt + 100);
 }
 
 /** Everything that can happen to what a node has to remember, and what is lost with it. */
@@ -89,15 +88,15 @@ const losses: readonly {
   readonly inflict: (disk: MemoryDisk) => void | Promise<void>;
   readonly forgets: boolean;
 }[] = [
-  { name: 'a rotten identity', inflict: (disk) => disk.flipBit(identityPath, 40), forgets: false },
+  { name: 'a rotten identity', inflict: (disk) => rotBoth(disk, identityPath), forgets: false },
   { name: 'no identity', inflict: (disk) => removeFile(disk, identityPath), forgets: false },
-  { name: 'a rotten hard state', inflict: rotHardState, forgets: true },
+  { name: 'a rotten hard state', inflict: (disk) => rotBoth(disk, hardStatePath), forgets: true },
   { name: 'no hard state', inflict: (disk) => removeFile(disk, hardStatePath), forgets: true },
   {
     name: 'both rotten',
     inflict: (disk) => {
-      disk.flipBit(identityPath, 40);
-      rotHardState(disk);
+      rotBoth(disk, identityPath);
+      rotBoth(disk, hardStatePath);
     },
     forgets: true,
   },
@@ -187,6 +186,32 @@ t.test('a node that has lost something is another incarnation, and keeps its log
     const again = await start(survivor);
     t.same([again.identity, again.admitted], [joined.identity, false], name);
   }
+});
+
+t.test('rot in one copy of what is kept twice costs nothing, and is mended', async (t) => {
+  for (const path of [identityPath, hardStatePath]) {
+    for (const copyAt of [0, 4096]) {
+      const disk = await someNode();
+      for (const rotAt of [copyAt, 4096 - copyAt]) {
+        disk.flipBit(path, rotAt + 100);
+        const opened = await start(disk);
+        t.equal(opened.identity.incarnation, 1);
+        t.ok(opened.admitted);
+        const { term, vote, admitted } = opened.hardState;
+        t.same({ term, vote, admitted }, promises);
+      }
+    }
+  }
+});
+
+t.test('a directory that is not this node’s is not mended', async (t) => {
+  const disk = await someNode();
+  disk.flipBit(identityPath, 100);
+  const found = disk.contentOf(identityPath);
+  const asOther = { id: 'b', newCluster: 'orders' };
+  await t.rejects(start(disk, { id: 'b' }), { code: 'WRONG_NODE' });
+  await t.rejects(start(disk, asOther), { code: 'DIRECTORY_NOT_EMPTY' });
+  t.ok(disk.contentOf(identityPath).equals(found));
 });
 
 t.test('a node that is told to becomes another incarnation', async (t) => {
@@ -284,20 +309,35 @@ t.test('what an interrupted beginning left is no obstacle for either way on', as
 });
 
 t.test('another format version is refused, and nothing is replaced', async (t) => {
-  const newer = encodeEnvelope({ kind: 'identity', version: 2 }, { anything: true });
   const disk = await someNode();
-  await putFile(disk, identityPath, newer);
+  const newer = { fileName: 'identity', magic: 'LLid', version: 2 };
+  await createSlots(disk, directory, newer, { anything: true });
+  const found = disk.contentOf(identityPath);
   await t.rejects(start(disk, {}, cluster), { code: 'FORMAT_UNKNOWN' });
-  t.ok(disk.contentOf(identityPath).equals(newer));
+  t.ok(disk.contentOf(identityPath).equals(found));
 
   for (const identity of ['whole', 'rotten'] as const) {
     const other = await someNode();
     const format = { fileName: 'hard-state', magic: 'LLhs', version: 2 };
     await createSlots(other, directory, format, { anything: true });
-    if (identity === 'rotten') other.flipBit(identityPath, 40);
+    if (identity === 'rotten') rotBoth(other, identityPath);
     const before = [other.contentOf(identityPath), other.contentOf(hardStatePath)];
     await t.rejects(start(other, {}, cluster), { code: 'FORMAT_UNKNOWN' });
     t.same([other.contentOf(identityPath), other.contentOf(hardStatePath)], before);
+  }
+});
+
+t.test('a cluster of one starts with one copy of what is kept twice', async (t) => {
+  const alone = { peers: {} };
+  for (const path of [identityPath, hardStatePath]) {
+    const disk = await emptyDisk();
+    const made = await start(disk, { ...alone, newCluster: 'orders' });
+    for (const copyAt of [0, 4096]) {
+      disk.flipBit(path, copyAt + 100);
+      const opened = await start(disk, alone);
+      t.same(opened.identity, made.identity);
+      t.ok(opened.admitted);
+    }
   }
 });
 

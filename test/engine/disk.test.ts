@@ -41,6 +41,22 @@ t.test('a follower whose disk is full holds nobody up, and catches up by itself'
   await cluster.close();
 });
 
+t.test('a follower whose disk is slow gives nobody what it may lose', async (t) => {
+  const { cluster, leader, client } = await started();
+  const [follower] = cluster.others(leader);
+  follower.diskDelayMs = () => 300;
+  const { offset } = await cluster.clock.run(client.append('second'));
+  await cluster.clock.pass(100);
+  const { commitOffset, durableOffset } = await follower.status();
+  t.ok(commitOffset > offset && durableOffset <= offset, 'it knows that the others have it');
+  const read = (waitMs: number) =>
+    cluster.clock.run(follower.service.read({ offset: durableOffset, limit: 1, waitMs }, signal));
+  t.equal((await read(0)).batches.length, 0);
+  t.ok((await read(1000)).batches.length > 0);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
 t.test(
   'a leader whose disk is full refuses, and takes appends again when there is room',
   async (t) => {
@@ -122,14 +138,18 @@ async function startedWith(code: string, nth: number): Promise<string> {
   }
 }
 
-// Term and vote, the truncation record, the end of the segment, and then the pattern ahead of it.
+/** Before: the identity, term and vote, the truncation record, the end of the segment. */
+const writeOfPattern = 5;
+
 t.test('a disk that fails while a node starts stops it', async (t) => {
-  for (const nth of [1, 2, 3]) t.equal(await startedWith('EIO', nth), 'DISK_FAILED');
-  t.equal(await startedWith('EIO', 4), 'stopped with DISK_FAILED');
+  for (let nth = 1; nth < writeOfPattern; nth += 1) {
+    t.equal(await startedWith('EIO', nth), 'DISK_FAILED');
+  }
+  t.equal(await startedWith('EIO', writeOfPattern), 'stopped with DISK_FAILED');
 });
 
 t.test('a node that starts on a full disk is read-only', async (t) => {
-  t.equal(await startedWith('ENOSPC', 4), 'RESOURCE_EXHAUSTED');
+  t.equal(await startedWith('ENOSPC', writeOfPattern), 'RESOURCE_EXHAUSTED');
 });
 
 t.test('a truncation into a sealed segment waits for room on a full disk', async (t) => {

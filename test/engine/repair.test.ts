@@ -137,8 +137,9 @@ t.test('three nodes with rot at different places make each other whole', async (
   await cluster.close();
 });
 
-function loseTermAndVote({ disk }: TestNode): void {
-  for (const at of [40, 4096 + 40]) disk.flipBit(`${directory}/hard-state`, at);
+/** Of what is kept twice. */
+function rotBothCopies({ disk }: TestNode, fileName: 'hard-state' | 'identity'): void {
+  for (const at of [40, 4096 + 40]) disk.flipBit(`${directory}/${fileName}`, at);
 }
 
 /** Nothing valid follows the last header, and without its checksum it is no torn write. */
@@ -149,8 +150,8 @@ function loseEnd({ disk }: TestNode): void {
 const losses: Record<string, (node: TestNode) => void> = {
   'its directory': ({ disk }) => disk.wipe(),
   'the end of its log': loseEnd,
-  'its term and vote': loseTermAndVote,
-  'its identity': ({ disk }) => disk.flipBit(`${directory}/identity`, 40),
+  'its term and vote': (node) => rotBothCopies(node, 'hard-state'),
+  'its identity': (node) => rotBothCopies(node, 'identity'),
 };
 
 for (const [what, lose] of Object.entries(losses)) {

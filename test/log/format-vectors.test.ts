@@ -36,19 +36,13 @@ async function contentOf(disk: MemoryDisk, path: string): Promise<Buffer> {
 t.test('a cluster has this id, and a directory this identity', async (t) => {
   const { name, members, segmentBytesMax, clusterId } = cluster;
   t.equal(clusterIdOf(name, members, segmentBytesMax), clusterId);
-  const { nodeId, text } = directoryVectors.identity;
+  const { nodeId, incarnation, slot } = directoryVectors.identity;
+  const bytes = paddedBytes(slot);
   const disk = await directory();
-  const plan = {
-    name,
-    members: members.toReversed(),
-    nodeId,
-    segmentBytesMax,
-    incarnation: 1,
-  };
+  const plan = { name, members: members.toReversed(), nodeId, segmentBytesMax, incarnation };
   const identity = await createIdentity(disk, '/data', plan);
-  t.equal((await contentOf(disk, '/data/identity')).toString(), text);
-  const read = await loadIdentity(await fileOf('/data/identity', [Buffer.from(text)]), '/data');
-  t.same(read, identity);
+  t.same(await contentOf(disk, '/data/identity'), Buffer.concat([bytes, bytes]));
+  t.same(await loadIdentity(await fileOf('/data/identity', [bytes, bytes]), '/data'), identity);
 });
 
 t.test('a segment begins with this header and is filled with this pattern', async (t) => {

@@ -1,15 +1,20 @@
 import t from 'tap';
-import { encodeEnvelope } from '../../server/log/envelope.js';
 import {
   clusterIdOf,
   createIdentity,
   loadIdentity,
+  mendIdentity,
   replaceIdentity,
   replaceIncarnation,
 } from '../../server/log/identity.js';
+import { createSlots } from '../../server/log/slots.js';
 import { atEveryCrash } from './crash-points.js';
 import { MemoryDisk } from './memory-disk.js';
 
+const path = '/data/identity';
+const slotBytes = 4096;
+const fileBytes = 2 * slotBytes;
+const format = { fileName: 'identity', magic: 'LLid', version: 1 };
 const plan = {
   name: 'orders',
   members: ['c', 'a', 'b'],
@@ -24,10 +29,18 @@ async function emptyDisk(): Promise<MemoryDisk> {
   return disk;
 }
 
-async function putFile(disk: MemoryDisk, path: string, content: Buffer): Promise<void> {
-  const file = await disk.open(path, 'create');
-  await file.write([content], 0);
+async function createdDisk(): Promise<MemoryDisk> {
+  const disk = await emptyDisk();
+  await createIdentity(disk, '/data', plan);
+  return disk;
+}
+
+async function cutTo(length: number): Promise<MemoryDisk> {
+  const disk = await createdDisk();
+  const file = await disk.open(path, 'write');
+  await file.truncate(length);
   await file.close();
+  return disk;
 }
 
 t.test('an identity is loaded as it was created', async (t) => {
@@ -42,6 +55,20 @@ t.test('an identity is loaded as it was created', async (t) => {
     segmentBytesMax: 2 ** 20,
     incarnation: 1,
   });
+  t.same(await loadIdentity(disk, '/data'), created);
+});
+
+t.test('the largest cluster has an identity', async (t) => {
+  const members = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((letter) => letter.repeat(32));
+  const largest = {
+    name: 'n'.repeat(32),
+    members,
+    nodeId: 'g'.repeat(32),
+    segmentBytesMax: 2 ** 30,
+    incarnation: 2 ** 48 - 1,
+  };
+  const disk = await emptyDisk();
+  const created = await createIdentity(disk, '/data', largest);
   t.same(await loadIdentity(disk, '/data'), created);
 });
 
@@ -124,43 +151,94 @@ t.test('a crash while the incarnation is replaced leaves the old one or the new'
 t.test('an identity that cannot be read is replaced', async (t) => {
   const disk = await emptyDisk();
   const created = await createIdentity(disk, '/data', plan);
-  disk.flipBit('/data/identity', 30);
+  for (const slot of [0, 1]) disk.flipBit(path, slot * slotBytes + 30);
   const replaced = await replaceIdentity(disk, '/data', { ...plan, incarnation: 77 });
   t.same(replaced, { ...created, incarnation: 77 });
   t.same(await loadIdentity(disk.crash(), '/data'), replaced);
 });
 
-t.test('every flipped bit is found', async (t) => {
-  const disk = await emptyDisk();
-  await createIdentity(disk, '/data', plan);
-  const { length } = disk.contentOf('/data/identity');
-  for (let position = 0; position < length; position += 1) {
-    disk.flipBit('/data/identity', position, position % 8);
-    await t.rejects(loadIdentity(disk, '/data'), {
-      code: 'DATA_CORRUPT',
-      message: '/data/identity',
-    });
-    disk.flipBit('/data/identity', position, position % 8);
+t.test('a flipped bit costs nothing, wherever it is, and is mended', async (t) => {
+  const disk = await createdDisk();
+  const whole = disk.contentOf(path);
+  t.equal(whole.length, fileBytes);
+  const created = await loadIdentity(disk, '/data');
+  for (let position = 0; position < fileBytes; position += 1) {
+    disk.flipBit(path, position, position % 8);
+    const damaged = disk.contentOf(path);
+    const loaded = await loadIdentity(disk, '/data');
+    if (JSON.stringify(loaded) !== JSON.stringify(created)) t.fail(`lost with byte ${position}`);
+    if (!disk.contentOf(path).equals(damaged)) t.fail('loading has written something');
+    await mendIdentity(disk, '/data');
+    if (!disk.contentOf(path).equals(whole)) t.fail(`byte ${position} is not mended`);
+  }
+  t.same(await loadIdentity(disk.crash(), '/data'), created);
+});
+
+t.test('a crash while a copy is mended leaves the other one', async (t) => {
+  for (const slot of [0, 1]) {
+    let finished = false;
+    const crashes = await atEveryCrash(
+      async () => {
+        const disk = await createdDisk();
+        disk.flipBit(path, slot * slotBytes + 30);
+        finished = false;
+        return disk;
+      },
+      async (disk) => {
+        await mendIdentity(disk, '/data');
+        finished = true;
+      },
+      async (survivor) => {
+        t.equal((await loadIdentity(survivor, '/data'))?.nodeId, 'b');
+        if (!finished) return;
+        // What has been mended makes up for the loss of the other copy.
+        survivor.flipBit(path, (1 - slot) * slotBytes + 30);
+        t.equal((await loadIdentity(survivor, '/data'))?.nodeId, 'b');
+      },
+    );
+    t.ok(crashes > 2);
+  }
+});
+
+t.test('two bad copies are refused', async (t) => {
+  const disk = await createdDisk();
+  for (const position of [0, 4, 9, 17, 30, 3000, 4095]) {
+    disk.flipBit(path, position);
+    disk.flipBit(path, slotBytes + position);
+    const damaged = disk.contentOf(path);
+    const refusal = { code: 'DATA_CORRUPT', message: path };
+    await t.rejects(loadIdentity(disk, '/data'), refusal);
+    await t.rejects(mendIdentity(disk, '/data'), refusal);
+    t.ok(disk.contentOf(path).equals(damaged), 'and nothing is written');
+    disk.flipBit(path, position);
+    disk.flipBit(path, slotBytes + position);
   }
   t.ok(await loadIdentity(disk, '/data'));
 });
 
-t.test('a file cut short is found', async (t) => {
-  const disk = await emptyDisk();
-  await createIdentity(disk, '/data', plan);
-  const content = disk.contentOf('/data/identity');
-  for (const length of [0, 1, 20, content.length - 1]) {
-    const cut = await emptyDisk();
-    await putFile(cut, '/data/identity', content.subarray(0, length));
-    await t.rejects(loadIdentity(cut, '/data'), { code: 'DATA_CORRUPT' });
+t.test('a file cut short is made whole, as long as it has one copy', async (t) => {
+  const whole = (await createdDisk()).contentOf(path);
+  for (const length of [slotBytes, slotBytes + 1, fileBytes - 1]) {
+    const disk = await cutTo(length);
+    await mendIdentity(disk, '/data');
+    t.ok(disk.crash().contentOf(path).equals(whole), `${length} bytes`);
+  }
+  for (const length of [0, 1, 20, slotBytes - 1]) {
+    const disk = await cutTo(length);
+    await t.rejects(loadIdentity(disk, '/data'), { code: 'DATA_CORRUPT' }, `${length} bytes`);
   }
 });
 
 t.test('another format version is refused', async (t) => {
   const disk = await emptyDisk();
-  const content = encodeEnvelope({ kind: 'identity', version: 2 }, { anything: true });
-  await putFile(disk, '/data/identity', content);
+  await createSlots(disk, '/data', { ...format, version: 2 }, { anything: true });
   await t.rejects(loadIdentity(disk, '/data'), { code: 'FORMAT_UNKNOWN', message: 'version 2' });
+});
+
+t.test('the identity is no other file that is kept twice', async (t) => {
+  const disk = await emptyDisk();
+  await createSlots(disk, '/data', { ...format, magic: 'LLhs' }, { anything: true });
+  await t.rejects(loadIdentity(disk, '/data'), { code: 'DATA_CORRUPT' });
 });
 
 t.test('a whole file that says nonsense is refused', async (t) => {
@@ -183,8 +261,7 @@ t.test('a whole file that says nonsense is refused', async (t) => {
   ];
   for (const value of nonsense) {
     const disk = await emptyDisk();
-    const content = encodeEnvelope({ kind: 'identity', version: 1 }, value);
-    await putFile(disk, '/data/identity', content);
+    await createSlots(disk, '/data', format, value);
     await t.rejects(loadIdentity(disk, '/data'), { code: 'DATA_CORRUPT' });
   }
 });

@@ -144,11 +144,26 @@ t.test(
   },
 );
 
-t.test('a missing identity or damaged term and vote is a problem', async (t) => {
+t.test('rot in one copy of the identity, or of term and vote, is no problem', async (t) => {
   const { disk } = await someNode();
-  const damaged = disk.crash();
-  for (const position of [0, 4096]) damaged.flipBit(`${directory}/hard-state`, position);
-  t.match((await verifyDirectory(damaged, directory)).problems, [{ file: 'hard-state' }]);
+  for (const name of ['identity', 'hard-state']) {
+    for (const position of [0, 4096]) {
+      const damaged = disk.crash();
+      damaged.flipBit(`${directory}/${name}`, position);
+      const before = damaged.contentOf(`${directory}/${name}`);
+      t.ok((await verifyDirectory(damaged, directory)).ok, name);
+      t.ok(damaged.contentOf(`${directory}/${name}`).equals(before), 'and nothing is written');
+    }
+  }
+});
+
+t.test('a missing or damaged identity, or damaged term and vote, is a problem', async (t) => {
+  const { disk } = await someNode();
+  for (const name of ['identity', 'hard-state']) {
+    const damaged = disk.crash();
+    for (const position of [0, 4096]) damaged.flipBit(`${directory}/${name}`, position);
+    t.match((await verifyDirectory(damaged, directory)).problems, [{ file: name }]);
+  }
   const stranger = disk.crash();
   await stranger.remove(`${directory}/identity`);
   const report = await verifyDirectory(stranger, directory);

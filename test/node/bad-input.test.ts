@@ -170,9 +170,14 @@ t.test('directories and options that do not fit', async (t) => {
   const identity = join(directory, 'a', 'identity');
   const good = await readFile(identity);
   const flipped = Buffer.from(good);
-  flipped.writeUInt8(flipped.readUInt8(good.length - 3) ^ 1, good.length - 3);
+  const flipIn = (copy: number) => flipped.writeUInt8(flipped.readUInt8(copy + 30) ^ 1, copy + 30);
+  flipIn(0);
   await writeFile(identity, flipped);
-  t.equal(await start({}), 'DATA_CORRUPT', 'a flipped bit in the identity');
+  t.equal(await start({}), 'none', 'a flipped bit in one copy of the identity');
+  t.ok((await readFile(identity)).equals(good), 'which is mended');
+  flipIn(good.length / 2);
+  await writeFile(identity, flipped);
+  t.equal(await start({}), 'DATA_CORRUPT', 'flipped bits in both');
   await writeFile(identity, good);
   t.equal(await start({}), 'none');
 });

@@ -51,7 +51,12 @@ export interface DirectoryVectors {
     readonly segmentBytesMax: number;
     readonly clusterId: string;
   };
-  readonly identity: { readonly nodeId: string; readonly text: string };
+  readonly identity: {
+    readonly nodeId: string;
+    readonly incarnation: number;
+    readonly counter: number;
+    readonly slot: PaddedVector;
+  };
   readonly segment: { readonly header: SegmentHeader; readonly file: PaddedVector };
   readonly fill: { readonly baseOffset: number; readonly sector: string };
   readonly index: {

@@ -7,6 +7,8 @@ import type { Fault } from './fault.js';
 import { passes } from './fault.js';
 import { segmentsOf } from './segments.js';
 
+const keptTwice = /\/(identity|hard-state|truncation)$/;
+
 export const forgettingFaults = {
   wipe: {
     weight: 3,
@@ -20,7 +22,7 @@ export const forgettingFaults = {
       return () => world.supervisor.start(node);
     },
   },
-  /** Who it is, its term and vote, its checkpoints, the record of truncations. */
+  /** Who it is, its term and vote, its checkpoints, the record of truncations: one copy, or both. */
   rotState: {
     weight: 2,
     nodesMin: 3,
@@ -35,6 +37,11 @@ export const forgettingFaults = {
       world.say(`${node.id}: rot in ${file.path} at ${position}`);
       world.promises.forget(node);
       node.disk.flipBit(file.path, position, position % 8);
+      if (keptTwice.test(file.path) && position % 3 === 0) {
+        const inTheOther = (position + file.length / 2) % file.length;
+        world.say(`${node.id}: and at ${inTheOther}`);
+        node.disk.flipBit(file.path, inTheOther, position % 8);
+      }
       return passes;
     },
   },
