@@ -17,4 +17,5 @@ export const keptSeeds: readonly KeptSeed[] = [
     why: 'a deposed leader meets rot in what it has to cut off',
   },
   { seed: 1, mode: 'halt', why: 'rot on every disk' },
+  { seed: 18, mode: 'halt', why: 'a node ends with less on its disk than is committed' },
 ];
