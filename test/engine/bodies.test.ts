@@ -49,6 +49,20 @@ t.test('what waits behind a late body comes in order', async (t) => {
   await cluster.close();
 });
 
+t.test('the end, asked of a node that waits for a body, counts what is acknowledged', async (t) => {
+  const { cluster, followers, toLeader, toFollowers, epoch } = await opened(500);
+  const [, waiting] = followers;
+  const frame = dataFrame(epoch, 1, 'not everywhere');
+  toFollowers[0]?.send(frame);
+  toLeader.send({ ...frame, append: { follows: 0, uploadedTo: 0b111 } });
+  const { end } = await toLeader.acknowledged(1);
+  t.ok((await waiting.status()).endOffset < end);
+  const { signal } = new AbortController();
+  const asked = waiting.service.end({ linearizable: true }, signal);
+  t.equal((await cluster.clock.run(asked)).dataEnd, end);
+  await cluster.close();
+});
+
 t.test('a body that never comes is fetched, again if the answer is lost', async (t) => {
   const { cluster, followers, toLeader, epoch } = await opened(20);
   let answersLost = 0;

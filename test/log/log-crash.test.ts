@@ -129,3 +129,23 @@ t.test('a power cut while the log recovers loses nothing either', async (t) => {
     }
   }
 });
+
+t.test('what is there after the process was killed outlives a power cut', async (t) => {
+  const disk = new MemoryDisk();
+  const batches = new Batches();
+  const { log, told } = await openLog(disk, options);
+  log.append(batches.many(2, 500));
+  await told.durableUpTo(batches.endOffset);
+  disk.stallWrites();
+  log.append([batches.next(600)]);
+  await new Promise(setImmediate);
+  t.ok(log.durableOffset < batches.endOffset);
+
+  const next = disk.kill();
+  const found = await openLog(next, options);
+  t.equal(found.log.durableOffset, batches.endOffset, 'it was written, and not synced');
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const left = await openLog(next.crash(seed), options);
+    t.ok((await readAll(left.log)).equals(batches.bytes), `seed ${seed}`);
+  }
+});

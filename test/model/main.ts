@@ -1,28 +1,22 @@
 /**
- * Searches the states of the core, or every mutant of it; fails if a promise is broken, or if a
- * mutant is not found. The last line of each search, and of all mutants, is JSON with `--json`.
+ * Searches the states of the core, and fails if a promise is broken. With `--json` the last line of
+ * each search is JSON.
  */
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Mutation } from '../mutants/mutation.js';
-import { raftMutations } from '../mutants/raft.js';
 import { scopes } from './scope.js';
 import type { Scope } from './scope.js';
 import { search } from './search.js';
 import type { Found } from './search.js';
 
-const usage = `main.js [--states N] [--scope NAME|all] [--mutants] [--json]
+const usage = `main.js [--states N] [--scope NAME|all] [--json]
 
-  --states   to look at, at most, in each scope (default 1000000)
-  --scope    ${scopes.map(({ name }) => name).join(', ')} or all (default everything)
-  --mutants  search all scopes but the last for each mutant of the core, until it is found`;
+  --states  to look at, at most, in each scope (default 1000000)
+  --scope   ${scopes.map(({ name }) => name).join(', ')} or all (default everything)`;
 
 const { values } = parseArgs({
   options: {
     states: { type: 'string', default: '1000000' },
     scope: { type: 'string', default: 'everything' },
-    mutants: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -35,7 +29,6 @@ function main(): boolean {
   }
   const statesMax = Number(values.states);
   if (!Number.isSafeInteger(statesMax) || statesMax < 1) throw new Error(usage);
-  if (values.mutants) return searchMutants(statesMax);
   const chosen =
     values.scope === 'all' ? scopes : scopes.filter(({ name }) => name === values.scope);
   if (chosen.length === 0) throw new Error(usage);
@@ -69,46 +62,6 @@ function summaryOf(found: Found): string {
     `${exhausted ? 'exhausted' : 'not exhausted'}; ${nodeStates} states of one node, ` +
     `${steps} steps of the core`
   );
-}
-
-function searchMutants(statesMax: number): boolean {
-  const wrong: string[] = [];
-  let found = 0;
-  for (const mutation of raftMutations) {
-    const searches = searchMutant(mutation, statesMax);
-    const violation = searches.at(-1)?.violation ?? null;
-    if (violation !== null) found += 1;
-    if ((violation !== null) !== mutation.harmful) wrong.push(mutation.name);
-    const states = searches.reduce((sum, search) => sum + search.states, 0);
-    const where = `in ${searches.at(-1)?.scope}: ${violation?.promise}`;
-    const result = violation === null ? 'not found' : where;
-    process.stdout.write(`${mutation.name}: ${states} states, ${result}\n`);
-  }
-  print({ mutants: raftMutations.length, found, wrong });
-  return wrong.length === 0;
-}
-
-/** One search after the other in a process with the mutant in it, up to the one that finds it. */
-function searchMutant({ name }: Mutation, statesMax: number): Found[] {
-  const searches: Found[] = [];
-  // Most are found soon in one scope or another.
-  const rounds = [Math.ceil(statesMax / 20), statesMax].flatMap((max) =>
-    scopes.slice(0, -1).map((scope) => [scope.name, max] as const),
-  );
-  for (const [scope, max] of rounds) {
-    const hooks = new URL('../mutants/hooks.js', import.meta.url).href;
-    const program = fileURLToPath(import.meta.url);
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--import', hooks, program, '--json', '--scope', scope, '--states', String(max)],
-      { env: { ...process.env, LOGLOG_MUTANT: name }, encoding: 'utf8' },
-    );
-    if (stdout === '') throw new Error(`${name}: ${stderr}`);
-    const search = JSON.parse(stdout) as Found;
-    searches.push(search);
-    if (search.violation !== null) break;
-  }
-  return searches;
 }
 
 function print(value: unknown): void {

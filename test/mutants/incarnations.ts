@@ -1,5 +1,5 @@
 /** Faults in how a node that has lost what it promised comes back. */
-import { breaks } from './mutation.js';
+import { breaks, changesNothing } from './mutation.js';
 import type { Mutation } from './mutation.js';
 
 export const incarnationMutations: readonly Mutation[] = [
@@ -153,4 +153,8 @@ export const incarnationMutations: readonly Mutation[] = [
     const hardState = await HardState.create(disk, directory, { ...forgetful, admitted: firstIncarnation });`,
     ],
   ),
+  changesNothing('one-number-fewer', 'never draws one of the numbers', 'server/directory', [
+    'Math.max(firstIncarnation + 1,',
+    'Math.max(firstIncarnation + 2,',
+  ]),
 ];

@@ -1,5 +1,5 @@
 /** Faults in how a node makes good what its disk has lost. */
-import { breaks } from './mutation.js';
+import { breaks, changesNothing } from './mutation.js';
 import type { Mutation } from './mutation.js';
 
 export const repairMutations: readonly Mutation[] = [
@@ -97,4 +97,8 @@ export const repairMutations: readonly Mutation[] = [
     'server/opening',
     ['const incarnation = await directory.renew();', 'const { incarnation } = directory.identity;'],
   ),
+  changesNothing('patient-repair', 'waits longer for what a peer has to give', 'server/repairs', [
+    'const answerMsMax = 2000;',
+    'const answerMsMax = 2100;',
+  ]),
 ];
