@@ -126,8 +126,11 @@ export class Repairs implements Donor {
 }
 
 /** What became of rot that somebody met. */
-export function reportMended(logger: Logger, { ranges, bytes, unproven }: Mended): void {
-  if (ranges > 0) logger.warn({ ranges, bytes }, 'repaired the log from other nodes');
+export function reportMended(logger: Logger, mended: Mended): void {
+  const { baseOffset, ranges, bytes, unproven } = mended;
+  if (ranges > 0) {
+    logger.warn({ baseOffset, ranges, bytes }, 'repaired the log from other nodes');
+  }
   if (unproven === undefined) return;
   const { message: reason } = unproven.rot;
   logger.error({ reason }, 'the log has rotted, and no other node can repair it now');

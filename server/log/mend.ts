@@ -15,6 +15,8 @@ import { segmentsIn } from './segment.js';
 import { listSegments } from './segment-files.js';
 
 export interface Mended {
+  /** Of the segment where it began. */
+  readonly baseOffset: number;
   /** What was put right, and how many bytes were written for that. */
   readonly ranges: number;
   readonly bytes: number;
@@ -82,9 +84,9 @@ async function mendUpTo(options: MendOptions, baseOffset: number): Promise<Mende
     ranges += mender.ranges;
     bytes += mender.bytes;
     made.push(...mender.made);
-    if (unproven !== undefined) return { ranges, bytes, made, unproven };
+    if (unproven !== undefined) return { baseOffset, ranges, bytes, made, unproven };
     // All but the last one are whole.
     base = mender.made.at(-1);
   }
-  return { ranges, bytes, made, unproven: undefined };
+  return { baseOffset, ranges, bytes, made, unproven: undefined };
 }

@@ -49,8 +49,6 @@ export interface Repairs {
   readonly bytes: number;
 }
 
-const nothing: Mended = { ranges: 0, bytes: 0, made: [], unproven: undefined };
-
 export class Mending {
   readonly #options: MendingOptions;
   /** By base offset; a mending that several ask for is done once. */
@@ -98,9 +96,9 @@ export class Mending {
   async scrub(baseOffset: number, pause: Pause): Promise<Scrubbed> {
     const options = this.#mendOptions();
     if (options === undefined || baseOffset >= options.endOffset)
-      return { ...nothing, bytesRead: 0 };
+      return { ...nothing(baseOffset), bytesRead: 0 };
     const { bytesRead, sound } = await isSound(options, baseOffset, pause);
-    return { ...(sound ? nothing : await this.mend(baseOffset)), bytesRead };
+    return { ...(sound ? nothing(baseOffset) : await this.mend(baseOffset)), bytesRead };
   }
 
   /** Waits for what is being mended. */
@@ -112,7 +110,7 @@ export class Mending {
   async #mendNow(baseOffset: number): Promise<Mended> {
     if (this.#closed) throw new LogLogError('SHUTTING_DOWN', 'the log is closed');
     const options = this.#mendOptions();
-    if (options === undefined || baseOffset >= options.endOffset) return nothing;
+    if (options === undefined || baseOffset >= options.endOffset) return nothing(baseOffset);
     const mended = await mend(options, baseOffset);
     const { ranges, bytes } = this.#repairs;
     this.#repairs = { ranges: ranges + mended.ranges, bytes: bytes + mended.bytes };
@@ -137,4 +135,8 @@ export class Mending {
       endOffset: Math.min(end.offset, durableOffset),
     };
   }
+}
+
+function nothing(baseOffset: number): Mended {
+  return { baseOffset, ranges: 0, bytes: 0, made: [], unproven: undefined };
 }

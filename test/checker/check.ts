@@ -1,30 +1,37 @@
-/** `node dist/test/checker/check.js FILE` prints what a history breaks; exits with 1 if anything. */
+/**
+ * `node dist/test/checker/check.js FILE` prints what a history breaks; exits with 1 if anything, and
+ * with 2 if there is no history.
+ */
+import { Command } from 'commander';
 import { checkHistory } from './checker.js';
+import type { History } from './history.js';
 import { readHistory } from './history-file.js';
 
 const violationsPrintedMax = 100;
 
-const [path, ...others] = process.argv.slice(2);
-if (path === undefined || others.length > 0) {
-  console.error('usage: node dist/test/checker/check.js FILE');
-  process.exitCode = 2;
-} else {
-  await check(path);
-}
+const command = new Command('check')
+  .description('prints what a history breaks')
+  .argument('<file>', 'the history, as the nemesis keeps it')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .action(async (file: string) => check(await read(file)));
 
-async function check(file: string): Promise<void> {
+async function read(file: string): Promise<History> {
   try {
-    const history = await readHistory(file);
-    const violations = checkHistory(history);
-    for (const { kind, message } of violations.slice(0, violationsPrintedMax)) {
-      console.log(`${kind}: ${message}`);
-    }
-    const { operations, final } = history;
-    const size = `${operations.length} operations, ${final.length} batches`;
-    console.log(`${size}, ${violations.length} violations`);
-    if (violations.length > 0) process.exitCode = 1;
+    return await readHistory(file);
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 2;
+    return command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
+
+function check(history: History): void {
+  const violations = checkHistory(history);
+  for (const { kind, message } of violations.slice(0, violationsPrintedMax)) {
+    console.log(`${kind}: ${message}`);
+  }
+  const { operations, final } = history;
+  const size = `${operations.length} operations, ${final.length} batches`;
+  console.log(`${size}, ${violations.length} violations`);
+  if (violations.length > 0) process.exitCode = 1;
+}
+
+await command.parseAsync();

@@ -1,6 +1,7 @@
 /** What disks lose, other nodes give back; what a node promised and lost, it does not pretend. */
 import t from 'tap';
 import type { Client } from '../../client/client.js';
+import { quiet } from '../../server/logger.js';
 import { firstIncarnation } from '../../server/raft/types.js';
 import { readAll } from '../sim/read-all.js';
 import type { TestNode } from './cluster.js';
@@ -91,13 +92,17 @@ t.test('what cannot be repaired now fails the read alone, and is repaired later'
   await cluster.close();
 });
 
-t.test('rot that nobody reads is found and repaired in time', async (t) => {
-  const { cluster, follower, client } = await started({ scrubIntervalMs: 10_000 });
+t.test('rot that nobody reads is found, repaired in time, and told of', async (t) => {
+  const told: [object, string][] = [];
+  const logger = { ...quiet, warn: (fields: object, text = '') => void told.push([fields, text]) };
+  const { cluster, follower, client } = await started({ scrubIntervalMs: 10_000, logger });
   await append(cluster, client, 5);
   const before = await agreed(cluster);
   follower.disk.flipBit(firstSegment, fileHeaderBytes + 1500);
   await cluster.clock.pass(15_000);
-  t.match((await follower.status()).repairs, { ranges: 1 });
+  const { ranges, bytes } = (await follower.status()).repairs;
+  t.equal(ranges, 1);
+  t.same(told.at(-1), [{ baseOffset: 0, ranges, bytes }, 'repaired the log from other nodes']);
   await restarted(cluster, follower);
   t.same(await agreed(cluster), before);
   t.equal((await follower.status()).incarnation, firstIncarnation);

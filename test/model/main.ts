@@ -2,49 +2,48 @@
  * Searches the states of the core, and fails if a promise is broken. With `--json` the last line of
  * each search is JSON.
  */
-import { parseArgs } from 'node:util';
+import { Command, Option } from 'commander';
+import { countRange, number } from '../command-line.js';
 import { scopes } from './scope.js';
 import type { Scope } from './scope.js';
 import { search } from './search.js';
 import type { Found } from './search.js';
 
-const usage = `main.js [--states N] [--scope NAME|all] [--json]
+interface Flags {
+  readonly states: number;
+  readonly scope: string;
+  readonly json?: true;
+}
 
-  --states  to look at, at most, in each scope (default 1000000)
-  --scope   ${scopes.map(({ name }) => name).join(', ')} or all (default everything)`;
-
-const { values } = parseArgs({
-  options: {
-    states: { type: 'string', default: '1000000' },
-    scope: { type: 'string', default: 'everything' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+const flags = new Command('model')
+  .description('searches the states of the core')
+  .addOption(
+    number('--states <count>', 'to look at, at most, in each scope', countRange, 1_000_000),
+  )
+  .addOption(
+    new Option('--scope <name>', 'the bounds of the search')
+      .choices([...scopes.map(({ name }) => name), 'all'])
+      .default('everything'),
+  )
+  .option('--json', 'one line of JSON for each search')
+  .parse()
+  .opts<Flags>();
 
 function main(): boolean {
-  if (values.help) {
-    process.stdout.write(`${usage}\n`);
-    return true;
-  }
-  const statesMax = Number(values.states);
-  if (!Number.isSafeInteger(statesMax) || statesMax < 1) throw new Error(usage);
-  const chosen =
-    values.scope === 'all' ? scopes : scopes.filter(({ name }) => name === values.scope);
-  if (chosen.length === 0) throw new Error(usage);
-  return chosen.every((scope) => searchScope(scope, statesMax));
+  const isChosen = ({ name }: Scope) => flags.scope === 'all' || flags.scope === name;
+  return scopes.filter(isChosen).every((scope) => searchScope(scope, flags.states));
 }
 
 /** Whether every promise was kept. */
 function searchScope(scope: Scope, statesMax: number): boolean {
   const begunMs = performance.now();
   const found = search(scope, statesMax, (depth, states) => {
-    if (!values.json) process.stdout.write(`  depth ${depth}: ${states} states\n`);
+    if (!flags.json) process.stdout.write(`  depth ${depth}: ${states} states\n`);
   });
   const seconds = Math.round((performance.now() - begunMs) / 100) / 10;
   const memoryMiB = Math.round(process.memoryUsage.rss() / 2 ** 20);
   const { violation } = found;
-  if (values.json) print({ ...found, seconds, memoryMiB });
+  if (flags.json) print({ ...found, seconds, memoryMiB });
   else {
     print(scope);
     process.stdout.write(`${summaryOf(found)} in ${seconds} s, ${memoryMiB} MiB\n`);

@@ -1,5 +1,6 @@
 /** `npm run mutants -- …`: shows for every deliberate fault which check catches it. */
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { number, secondsRange } from '../command-line.js';
 import { checks } from './checks.js';
 import type { Area } from './mutants.js';
 import { areas, mutations } from './mutants.js';
@@ -7,32 +8,41 @@ import type { Mutation } from './mutation.js';
 import type { Outcome } from './outcome.js';
 import { describe, isWrong, totalsOf } from './outcome.js';
 
-const usage = `usage: npm run mutants -- [--only NAME,…] [--seconds N] [--json]
-
-  --only     these mutants, or those of these areas: ${areas.map(({ name }) => name).join(', ')}
-  --seconds  of processor time, for the simulation and for the search (default 20)
-  --json     nothing but the last line on standard output`;
-
 /** As many as there are cores on the machine that docs/TESTING.md speaks of. */
 const mutantsAtATime = 2;
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    seconds: { type: 'string', default: '20' },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
+interface Flags {
+  readonly only?: readonly string[];
+  readonly seconds: number;
+  readonly json?: true;
+}
 
-if (values.help) console.log(usage);
-else await main();
+const areaNames = areas.map(({ name }) => name);
+
+const flags = new Command('mutants')
+  .description('shows for every deliberate fault which check catches it')
+  .addOption(
+    new Option(
+      '--only <name,...>',
+      `these mutants, or those of these areas: ${areaNames.join(', ')}`,
+    ).argParser(parseNames),
+  )
+  .addOption(
+    number(
+      '--seconds <count>',
+      'of processor time, for the simulation and for the search',
+      secondsRange,
+      20,
+    ),
+  )
+  .option('--json', 'nothing but the last line on standard output')
+  .parse()
+  .opts<Flags>();
+
+await main();
 
 async function main(): Promise<void> {
-  const seconds = Number(values.seconds);
-  const chosen = choose(values.only?.split(','));
-  if (!(seconds > 0) || chosen.length === 0) throw new Error(usage);
-  const outcomes = await tryAll(chosen, seconds);
+  const outcomes = await tryAll(choose(flags.only), flags.seconds);
   say('');
   for (const outcome of outcomes) say(describe(outcome));
   for (const outcome of outcomes.filter(isWrong)) {
@@ -76,8 +86,16 @@ function choose(names: readonly string[] | undefined): (readonly [Mutation, Area
   return all.filter(([mutation, area]) => isNamed(mutation.name) || isNamed(area.name));
 }
 
+function parseNames(text: string): string[] {
+  const names = text.split(',');
+  const known = new Set([...areaNames, ...mutations.map(({ name }) => name)]);
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return names;
+  throw new InvalidArgumentError(`'${unknown}' is no mutant and no area.`);
+}
+
 /** Where nothing but one line of JSON is wanted, all else goes to standard error. */
 function say(line: string): void {
-  if (values.json) console.error(line);
+  if (flags.json) console.error(line);
   else console.log(line);
 }

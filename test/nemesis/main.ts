@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { countRange, number, secondsRange, seedRange } from '../command-line.js';
 import type { FaultKind } from './faults/table.js';
 import { faultKinds } from './faults/table.js';
 import { canMount, runInNamespace } from './namespace.js';
@@ -15,7 +16,7 @@ const acknowledgedPerMinuteMin = 15_000;
 const unknownShareMax = 0.05;
 
 interface Flags {
-  readonly nodes: number;
+  readonly nodes: '3' | '5' | '7';
   readonly seconds: number;
   readonly seed: number;
   readonly json?: true;
@@ -28,9 +29,9 @@ interface Flags {
 
 const command = new Command('nemesis')
   .description('runs a cluster of processes under faults and checks what clients were told')
-  .addOption(number('--nodes <count>', '3, 5 or 7', 3))
-  .addOption(number('--seconds <count>', 'how long faults are injected', 60))
-  .addOption(number('--seed <number>', 'decides on the faults', Date.now() % 1_000_000))
+  .addOption(new Option('--nodes <count>', 'how many').choices(['3', '5', '7']).default('3'))
+  .addOption(number('--seconds <count>', 'how long faults are injected', secondsRange, 60))
+  .addOption(number('--seed <number>', 'decides on the faults', seedRange, Date.now() % 1_000_000))
   .addOption(
     new Option('--faults <kind,...>', `of ${faultKinds.join(', ')}`).argParser(parseFaults),
   )
@@ -39,6 +40,7 @@ const command = new Command('nemesis')
     number(
       '--rate <count>',
       `entries that writers append in a second (${writtenPerSecondDefault})`,
+      countRange,
     ),
   )
   .option('--json', 'one line of JSON instead of one for each value')
@@ -83,7 +85,7 @@ async function run(flags: Flags): Promise<number> {
   const faults = flags.faults ?? faultKinds;
   tell(`seed ${flags.seed}, ${flags.nodes} nodes, ${flags.seconds} s: ${faults.join(', ')}`);
   const result = await runNemesis({
-    nodes: flags.nodes,
+    nodes: Number(flags.nodes),
     seconds: flags.seconds,
     seed: flags.seed,
     faults,
@@ -120,17 +122,6 @@ function readable(result: NemesisResult): string {
 
 function tell(line: string): void {
   process.stderr.write(`${line}\n`);
-}
-
-function number(flags: string, description: string, value?: number): Option {
-  const option = new Option(flags, description).argParser((text) => {
-    const parsed = Number(text);
-    if (!Number.isSafeInteger(parsed) || parsed < 0) {
-      throw new InvalidArgumentError('It is a whole number.');
-    }
-    return parsed;
-  });
-  return value === undefined ? option : option.default(value);
 }
 
 function parseFaults(text: string): FaultKind[] {

@@ -1,9 +1,19 @@
+/** `--step` or STEP, and `--seed` or SEED, ask for other bytes than the usual ones. */
+import { Command } from 'commander';
 import t from 'tap';
+import { countRange, number, seedRange } from '../command-line.js';
 import { flipBytes } from './flips.js';
 
-const seed = Number(process.env['SEED'] ?? 1);
-/** A prime, so that all kinds of bytes are met; 1 for each byte of the directory. */
-const step = Number(process.env['STEP'] ?? 331);
+const { seed, step } = new Command('flips')
+  .addOption(number('--seed <number>', 'decides on the bits', seedRange, 1).env('SEED'))
+  .addOption(
+    number('--step <bytes>', 'flips a bit in every so many-th byte', countRange)
+      .env('STEP')
+      // A prime, so that all kinds of bytes are met.
+      .default(331),
+  )
+  .parse()
+  .opts<{ readonly seed: number; readonly step: number }>();
 
 t.test(
   'a flipped bit is repaired, survived or refused aloud; no wrong byte is served',

@@ -1,6 +1,7 @@
 /** `npm run sim -- …`: runs seeds and says what became of them. */
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { countRange, number, parseNumber, secondsRange, seedRange } from '../command-line.js';
 import { runBlackouts } from './blackouts.js';
 import { Campaign, describeTotals } from './campaign.js';
 import { explain } from './failure.js';
@@ -8,33 +9,58 @@ import type { Mode } from './plan.js';
 import { drawPlan } from './plan.js';
 import { runPlan } from './run.js';
 
-const usage = `usage: npm run sim -- [--seed N | --seeds A-B | --seconds S | --blackouts N]
-                  [--mode survive|halt|both] [--json]`;
-const seedMax = 2 ** 31;
+/** So that there is room for a campaign above it. */
+const firstSeedMax = 2 ** 31;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    seconds: { type: 'string' },
-    blackouts: { type: 'string' },
-    mode: { type: 'string', default: 'survive' },
-    json: { type: 'boolean', default: false },
-  },
-});
+interface Seeds {
+  readonly first: number;
+  readonly last: number;
+}
+
+interface Flags {
+  readonly seed?: number;
+  readonly seeds?: Seeds;
+  readonly seconds: number;
+  readonly blackouts?: number;
+  readonly mode: Mode | 'both';
+  readonly json?: true;
+}
+
+/** One of them says what is run. */
+const ways = [
+  number('--seed <number>', 'one run as it is, with all that happened in it', seedRange),
+  new Option('--seeds <first-last>', 'a run for each of these seeds').argParser(parseSeeds),
+  number('--seconds <count>', 'runs with fresh seeds for so long', secondsRange, 60),
+  number('--blackouts <count>', 'all nodes lose power so many times', countRange),
+];
+
+const command = new Command('sim').description('runs simulated clusters under faults');
+for (const way of ways) {
+  const others = ways.filter((other) => other !== way);
+  command.addOption(way.conflicts(others.map((other) => other.attributeName())));
+}
+const flags = command
+  .addOption(
+    new Option('--mode <mode>', 'whether faults leave a quorum that can go on')
+      .choices(['survive', 'halt', 'both'])
+      .default('survive'),
+  )
+  .option('--json', 'nothing but the last line on standard output')
+  .parse()
+  .opts<Flags>();
 
 await main();
 
 async function main(): Promise<void> {
-  const modes = modesOf(values.mode);
-  if (values.blackouts !== undefined) return blackouts(integer(values.blackouts));
-  if (values.seed !== undefined) return replay(integer(values.seed), modes);
-  const base = randomInt(seedMax);
-  if (values.seeds !== undefined) {
-    const [first = 0, last = first] = values.seeds.split('-').map(integer);
+  const modes: readonly Mode[] = flags.mode === 'both' ? ['survive', 'halt'] : [flags.mode];
+  if (flags.blackouts !== undefined) return blackouts(flags.blackouts);
+  if (flags.seed !== undefined) return replay(flags.seed, modes);
+  if (flags.seeds !== undefined) {
+    const { first, last } = flags.seeds;
     return campaign(first, modes, (seed) => seed <= last);
   }
-  const endMs = performance.now() + 1000 * integer(values.seconds ?? '60');
+  const base = randomInt(firstSeedMax);
+  const endMs = performance.now() + 1000 * flags.seconds;
   say(`seeds from ${base}`);
   return campaign(base, modes, () => performance.now() < endMs);
 }
@@ -53,7 +79,7 @@ async function campaign(
   }
   say(describeTotals(all.totals));
   say(JSON.stringify(all.faults));
-  if (values.json) console.log(JSON.stringify(all.totals));
+  if (flags.json) console.log(JSON.stringify(all.totals));
   if (all.totals.violations > 0) process.exitCode = 1;
 }
 
@@ -70,30 +96,21 @@ async function replay(seed: number, modes: readonly Mode[]): Promise<void> {
 }
 
 async function blackouts(count: number): Promise<void> {
-  const { acknowledged, lost } = await runBlackouts(randomInt(seedMax), count);
+  const { acknowledged, lost } = await runBlackouts(randomInt(firstSeedMax), count);
   console.log(JSON.stringify({ blackouts: count, acknowledged, lost: lost.length }));
   for (const violation of lost) say(violation);
   if (lost.length > 0) process.exitCode = 1;
 }
 
-function modesOf(text: string): Mode[] {
-  if (text === 'both') return ['survive', 'halt'];
-  if (text === 'survive' || text === 'halt') return [text];
-  return fail(`there is no mode ${text}`);
-}
-
-function integer(text: string): number {
-  const number = Number(text);
-  return Number.isSafeInteger(number) && number >= 0 ? number : fail(`${text} is no number`);
-}
-
-function fail(message: string): never {
-  console.error(`${message}\n${usage}`);
-  process.exit(2);
+function parseSeeds(text: string): Seeds {
+  const [first = '', last = first, ...others] = text.split('-');
+  const seeds = { first: parseNumber(first, seedRange), last: parseNumber(last, seedRange) };
+  if (others.length === 0 && seeds.first <= seeds.last) return seeds;
+  throw new InvalidArgumentError('It is a seed, or the first and the last of several.');
 }
 
 /** Where nothing but one line of JSON is wanted, all else goes to standard error. */
 function say(line: string): void {
-  if (values.json) console.error(line);
+  if (flags.json) console.error(line);
   else console.log(line);
 }

@@ -1,0 +1,84 @@
+/** The programs that look for faults say what they can do, and what they cannot understand. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const programs = {
+  sim: 'sim/main.js',
+  model: 'model/main.js',
+  mutants: 'mutants/main.js',
+  nemesis: 'nemesis/main.js',
+  check: 'checker/check.js',
+  flips: 'sim/flips.test.js',
+} as const;
+type Program = keyof typeof programs;
+
+const defaults: readonly (readonly [Program, RegExp])[] = [
+  ['sim', /--seconds <count> .*\(default: 60\)[^]*--mode <mode> [^]*\(choices: "survive"/],
+  ['model', /--states <count> .*\(default: 1000000\)[^]*--scope <name> [^]*"election", "batch"/],
+  ['mutants', /--only <name,...> [^]*core, incarnations[^]*--seconds <count> [^]*\(default: 20\)/],
+  ['nemesis', /--nodes <count> .*default: "3"\)[^]*--faults <kind,...> [^]*kill-leader/],
+  ['check', /Usage: check .*<file>/],
+];
+
+const whole = /argument '.*' is invalid\. It is a whole number from \d+ to \d+\.$/;
+const wrong: readonly (readonly [Program, readonly string[], RegExp])[] = [
+  ...Object.keys(programs).map(
+    (name) => [name as Program, ['--nonsense'], /unknown option '--nonsense'$/] as const,
+  ),
+  ['sim', ['--seed', 'x'], whole],
+  ['sim', ['--seed', String(2 ** 32)], whole],
+  ['sim', ['--seeds', '1-x'], whole],
+  ['sim', ['--seeds', '2-1'], /It is a seed, or the first and the last of several\.$/],
+  ['sim', ['--seeds', '1-2-3'], /It is a seed, or the first and the last of several\.$/],
+  ['sim', ['--seconds', '0'], whole],
+  ['sim', ['--blackouts', '1.5'], whole],
+  ['sim', ['--mode', 'neither'], /Allowed choices are survive, halt, both\.$/],
+  ['sim', ['--seed', '1', '--seeds', '1-2'], /'--seed.*' cannot be used with .*'--seed/],
+  ['sim', ['--seconds', '60', '--blackouts', '1'], /cannot be used with/],
+  ['sim', ['42'], /too many arguments/],
+  ['model', ['--states', '-1'], whole],
+  ['model', ['--scope', 'nothing'], /Allowed choices are election, .*, all\.$/],
+  ['mutants', ['--seconds', ''], whole],
+  ['mutants', ['--only', 'core,nothing'], /'nothing' is no mutant and no area\.$/],
+  ['nemesis', ['--seconds', '1e3'], whole],
+  ['nemesis', ['--nodes', '4'], /Allowed choices are 3, 5, 7\.$/],
+  ['nemesis', ['--faults', 'fire'], /fire is no kind of fault\.$/],
+  ['flips', ['--step', '0'], whole],
+  ['check', [], /missing required argument 'file'$/],
+  ['check', ['no-such-history'], /no such file or directory/],
+  ['check', [fileURLToPath(import.meta.url)], /:1 is not a line of a history/],
+];
+
+function run(name: Program, args: readonly string[], variables: NodeJS.ProcessEnv = {}) {
+  const path = fileURLToPath(new URL(`../${programs[name]}`, import.meta.url));
+  return spawnSync(process.execPath, [path, ...args], {
+    env: { ...process.env, ...variables },
+    encoding: 'utf8',
+  });
+}
+
+for (const [name, options] of defaults) {
+  t.test(`${name} --help says what there is to choose`, async (t) => {
+    const { status, stdout, stderr } = run(name, ['--help']);
+    t.match({ status, stderr }, { status: 0, stderr: '' });
+    t.match(stdout, options);
+  });
+}
+
+for (const [name, args, reason] of wrong) {
+  t.test(`${[name, ...args].join(' ')} is refused in one line`, async (t) => {
+    const { status, stderr } = run(name, args);
+    t.equal(status, name === 'check' ? 2 : 1);
+    t.match(stderr, /^error: [^\n]+\n$/);
+    t.match(stderr.trimEnd(), reason);
+  });
+}
+
+t.test('so is an environment variable that is no number', async (t) => {
+  for (const variables of [{ STEP: 'x' }, { SEED: '1.5' }]) {
+    const { status, stderr } = run('flips', [], variables);
+    t.equal(status, 1);
+    t.match(stderr, /^error: .* from env '(STEP|SEED)' is invalid\. It is a whole number .*\.\n$/);
+  }
+});
