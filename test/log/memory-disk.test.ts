@@ -205,6 +205,24 @@ t.test(
   },
 );
 
+t.test('what a killed process left never comes over what is durable since', async (t) => {
+  const { disk, file } = await withFile();
+  disk.stallWrites();
+  t.ok(await isPending(file.write([sectors(8, 2)], 0)));
+  t.ok(await isPending(file.truncate(6 * 512)));
+  const next = disk.kill();
+  const reopened = await next.open('/data/file', 'write');
+  await reopened.write([sectors(2, 3)], 512);
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const content = next.crash(seed).contentOf('/data/file');
+    t.same(content.subarray(512, 3 * 512), sectors(2, 3));
+    t.ok(content.length <= 6 * 512, 'the length that it was cut to before');
+  }
+  next.writeBack();
+  const expected = Buffer.concat([sectors(1, 2), sectors(2, 3), sectors(3, 2)]);
+  t.same(next.crash().contentOf('/data/file'), expected);
+});
+
 t.test('operations take the time that their kind takes', async (t) => {
   const seen: string[] = [];
   const disk = new MemoryDisk({

@@ -1,5 +1,6 @@
 /** The content of one file of a MemoryDisk: as it was written, and as it would survive. */
 import type { RandomSource } from '../../proto/clock.js';
+import { assert } from '../../proto/errors.js';
 import { PagedBytes } from './paged-bytes.js';
 
 export const sectorBytes = 512;
@@ -8,11 +9,16 @@ export type Change =
   | { readonly type: 'write'; readonly bytes: Buffer; readonly position: number }
   | { readonly type: 'truncate'; readonly length: number };
 
+/** Begun and not durable; what something newer has made durable instead is not part of it. */
+interface Unsynced {
+  changes: readonly Change[];
+}
+
 export class MemoryFile {
   #written = new PagedBytes();
   #synced = new PagedBytes();
-  /** Begun and not durable, in order. */
-  #unsynced: Change[] = [];
+  /** In order. */
+  #unsynced: Unsynced[] = [];
   /** Numbers of the sectors that cannot be read until they are rewritten. */
   #badSectors = new Set<number>();
 
@@ -45,12 +51,10 @@ export class MemoryFile {
   /** Seen by readers at once; durable when the function that is returned has been called. */
   begin(change: Change): () => void {
     this.applyUnsynced(change);
-    this.#unsynced.push(change);
+    const unsynced: Unsynced = { changes: [change] };
+    this.#unsynced.push(unsynced);
     return () => {
-      const at = this.#unsynced.indexOf(change);
-      if (at < 0) return;
-      this.#unsynced.splice(at, 1);
-      apply(this.#synced, change);
+      if (this.#unsynced.includes(unsynced)) this.#end(unsynced);
     };
   }
 
@@ -65,8 +69,7 @@ export class MemoryFile {
 
   /** Everything that has been begun becomes durable. */
   sync(): void {
-    for (const change of this.#unsynced) apply(this.#synced, change);
-    this.#unsynced = [];
+    for (const unsynced of [...this.#unsynced]) this.#end(unsynced);
   }
 
   /** What the drive does by itself: at once, for good, and without making the file longer. */
@@ -102,7 +105,7 @@ export class MemoryFile {
     const copy = new MemoryFile();
     copy.#written = this.#written.copy();
     copy.#synced = this.#synced.copy();
-    copy.#unsynced = [...this.#unsynced];
+    copy.#unsynced = this.#unsynced.map(({ changes }) => ({ changes }));
     copy.#badSectors = new Set(this.#badSectors);
     return copy;
   }
@@ -110,7 +113,7 @@ export class MemoryFile {
   /** What a power cut leaves: of what was not durable, any sectors, whole. */
   afterPowerCut(random: RandomSource): MemoryFile {
     const image = this.#synced.copy();
-    for (const change of this.#unsynced) {
+    for (const change of this.#unsynced.flatMap(({ changes }) => changes)) {
       if (change.type === 'truncate') {
         if (random.fraction() < 0.5) apply(image, change);
       } else {
@@ -123,6 +126,44 @@ export class MemoryFile {
     survivor.#badSectors = new Set(this.#badSectors);
     return survivor;
   }
+
+  /**
+   * It becomes durable, and so does what changed the length before. A page has one content: nothing
+   * that was written before comes over this any more.
+   */
+  #end(unsynced: Unsynced): void {
+    const before = () => this.#unsynced.slice(0, this.#unsynced.indexOf(unsynced));
+    const truncation = before().findLast(({ changes }) => changes.some(isTruncation));
+    if (truncation !== undefined) this.#end(truncation);
+    for (const change of unsynced.changes) {
+      for (const older of before()) {
+        older.changes = older.changes.flatMap((one) => besides(one, change));
+      }
+      apply(this.#synced, change);
+    }
+    this.#unsynced = this.#unsynced.filter((other) => other !== unsynced);
+  }
+}
+
+function isTruncation({ type }: Change): boolean {
+  return type === 'truncate';
+}
+
+/** What is left of a write to come when something newer is durable. */
+function besides(older: Change, newer: Change): Change[] {
+  assert(older.type === 'write', 'truncations end in order');
+  const from = newer.type === 'truncate' ? newer.length : newer.position;
+  const to = newer.type === 'truncate' ? Infinity : positionBehind(newer);
+  const before = older.bytes.subarray(0, Math.max(0, from - older.position));
+  const behind = older.bytes.subarray(Math.max(0, to - older.position));
+  return [
+    { ...older, bytes: before },
+    { ...older, bytes: behind, position: positionBehind(older) - behind.length },
+  ].filter(({ bytes }) => bytes.length > 0);
+}
+
+function positionBehind({ position, bytes }: Extract<Change, { type: 'write' }>): number {
+  return position + bytes.length;
 }
 
 function apply(image: PagedBytes, change: Change): void {
