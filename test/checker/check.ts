@@ -4,7 +4,6 @@
  */
 import { Command } from 'commander';
 import { checkHistory } from './checker.js';
-import type { History } from './history.js';
 import { readHistory } from './history-file.js';
 
 const violationsPrintedMax = 100;
@@ -13,25 +12,23 @@ const command = new Command('check')
   .description('prints what a history breaks')
   .argument('<file>', 'the history, as the nemesis keeps it')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .action(async (file: string) => check(await read(file)));
+  .action(check);
 
-async function read(file: string): Promise<History> {
+async function check(file: string): Promise<void> {
   try {
-    return await readHistory(file);
+    const history = await readHistory(file);
+    const { operations, final } = history;
+    if (operations.length + final.length === 0) throw new Error(`${file} is empty`);
+    const violations = checkHistory(history);
+    for (const { kind, message } of violations.slice(0, violationsPrintedMax)) {
+      console.log(`${kind}: ${message}`);
+    }
+    const size = `${operations.length} operations, ${final.length} batches`;
+    console.log(`${size}, ${violations.length} violations`);
+    if (violations.length > 0) process.exitCode = 1;
   } catch (error) {
-    return command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    command.error(`error: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-function check(history: History): void {
-  const violations = checkHistory(history);
-  for (const { kind, message } of violations.slice(0, violationsPrintedMax)) {
-    console.log(`${kind}: ${message}`);
-  }
-  const { operations, final } = history;
-  const size = `${operations.length} operations, ${final.length} batches`;
-  console.log(`${size}, ${violations.length} violations`);
-  if (violations.length > 0) process.exitCode = 1;
 }
 
 await command.parseAsync();

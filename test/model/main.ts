@@ -21,7 +21,7 @@ const flags = new Command('model')
     number('--states <count>', 'to look at, at most, in each scope', countRange, 1_000_000),
   )
   .addOption(
-    new Option('--scope <name>', 'the bounds of the search')
+    new Option('--scope <name>', 'the bounds of the search, or all in turn')
       .choices([...scopes.map(({ name }) => name), 'all'])
       .default('everything'),
   )

@@ -41,7 +41,10 @@ for (const way of ways) {
 }
 const flags = command
   .addOption(
-    new Option('--mode <mode>', 'whether faults leave a quorum that can go on')
+    new Option(
+      '--mode <mode>',
+      'survive: faults leave a quorum that can go on; halt: they need not',
+    )
       .choices(['survive', 'halt', 'both'])
       .default('survive'),
   )
