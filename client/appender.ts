@@ -32,11 +32,11 @@ export class Appender {
     const first = new Submission(entries, terms);
     const scope = new Scope(this.#clock, 'an append', options);
     try {
-      return await this.#submit(first, scope.signal);
+      return await this.#submit(first, scope);
     } catch (error) {
       if (!isForgotten(asLogLogError(error))) throw error;
       // The log has forgotten an idle producer, and nothing has happened: another one may try.
-      return await this.#submit(new Submission(entries, terms), scope.signal);
+      return await this.#submit(new Submission(entries, terms), scope);
     } finally {
       scope.end();
     }
@@ -52,14 +52,14 @@ export class Appender {
     this.#producer?.end(error);
   }
 
-  #submit(submission: Submission, signal: AbortSignal): Promise<Appended> {
+  #submit(submission: Submission, scope: Scope): Promise<Appended> {
     if (this.#ended !== undefined) throw this.#ended;
     if (this.#producer === undefined || this.#producer.ended !== undefined) {
       this.#producer = new Producer(this.#cluster, this.#limits);
     }
     this.#pending.add(submission);
     submission.onSettled(() => this.#pending.delete(submission));
-    this.#producer.submit(submission, signal);
+    this.#producer.submit(submission, scope);
     return submission.durable;
   }
 }

@@ -1,7 +1,7 @@
 /** Where entries wait for room and become batches, until the producer has use for the next one. */
 import { LogLogError } from '../proto/errors.js';
 import { OutgoingBatch } from './outgoing-batch.js';
-import { reasonOf } from './scope.js';
+import type { Scope } from './scope.js';
 import type { Submission } from './submission.js';
 
 /** Calls that may wait for room at a time. */
@@ -37,10 +37,10 @@ export class Intake {
     return this.#batches.length === 0 && this.#waiting.length === 0;
   }
 
-  /** `signal` is of a scope. */
-  submit(submission: Submission, signal?: AbortSignal): void {
-    if (this.#ended !== undefined) return submission.reject(this.#ended, 'none');
-    if (signal?.aborted === true) return submission.reject(reasonOf(signal), 'none');
+  /** When `scope` is aborted, its caller gives it up. */
+  submit(submission: Submission, scope?: Scope): void {
+    const reason = this.#ended ?? scope?.reason;
+    if (reason !== undefined) return submission.reject(reason, 'none');
     if (this.#waiting.length === 0 && this.#hasRoom(submission)) {
       this.#collect(submission);
     } else if (this.#waiting.length < submissionsWaitingMax) {
@@ -51,7 +51,7 @@ export class Intake {
       submission.reject(new LogLogError('RESOURCE_EXHAUSTED', message, extras), 'none');
       return;
     }
-    if (signal !== undefined) submission.onAbort(signal, () => this.#giveUp(submission, signal));
+    scope?.onAbort((given) => this.#giveUp(submission, given));
   }
 
   /** The next batch that is worth sending: any if the pipe is free, else one that is complete. */
@@ -97,9 +97,9 @@ export class Intake {
     this.#onCollected();
   }
 
-  #giveUp(submission: Submission, signal: AbortSignal): void {
+  #giveUp(submission: Submission, reason: LogLogError): void {
     const { stage } = submission;
-    submission.reject(reasonOf(signal), stage === 'sent' ? 'unknown' : 'none');
+    submission.reject(reason, stage === 'sent' ? 'unknown' : 'none');
     if (stage === 'waiting') this.#waiting.splice(this.#waiting.indexOf(submission), 1);
     if (stage === 'collected') this.#remove(submission);
   }

@@ -84,9 +84,9 @@ export class Producer {
     return this.#intake.bytesHeld;
   }
 
-  /** `signal` is of a scope; aborting it gives the entries up. */
-  submit(submission: Submission, signal?: AbortSignal): void {
-    this.#intake.submit(submission, signal);
+  /** Aborting the scope gives the entries up. */
+  submit(submission: Submission, scope?: Scope): void {
+    this.#intake.submit(submission, scope);
   }
 
   /** What has been sent may still become durable; everything else will not. */

@@ -1,6 +1,7 @@
 /**
  * When a call has to end: at its deadline, at its caller's signal, or with the client. The signals
  * that scopes hand out are aborted with a LogLogError, so that whoever waits can throw the reason.
+ * A signal costs more than all else in an append, so one is made only for those who ask for it.
  */
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../proto/clock.js';
@@ -16,7 +17,9 @@ export interface CallOptions {
 const timeoutMsMax = 2 ** 31 - 1;
 
 export class Scope {
-  readonly #controller = new AbortController();
+  #reason: LogLogError | undefined;
+  #controller: AbortController | undefined;
+  #onAbort: ((reason: LogLogError) => void) | undefined;
   readonly #undo: (() => void)[] = [];
 
   /** `what` begins the message of the error; `parent` is the signal of another scope. */
@@ -29,7 +32,7 @@ export class Scope {
         new LogLogError('CANCELLED', `${what}: cancelled by its caller`, { cause: signal.reason });
       this.#follow(signal, cancelled);
     }
-    if (timeoutMs !== undefined && !this.signal.aborted) {
+    if (timeoutMs !== undefined && this.#reason === undefined) {
       const late = () =>
         this.abort(new LogLogError('DEADLINE', `${what}: not done within ${timeoutMs} ms`));
       const timer = clock.after(timeoutMs, late);
@@ -37,17 +40,35 @@ export class Scope {
     }
   }
 
+  /** Why it was aborted, if it was. */
+  get reason(): LogLogError | undefined {
+    return this.#reason;
+  }
+
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
+  /** Calls back when it is aborted from now on; replaces what was to be called. */
+  onAbort(run: (reason: LogLogError) => void): void {
+    this.#onAbort = run;
+  }
+
   abort(error: LogLogError): void {
-    this.#controller.abort(error);
+    if (this.#reason !== undefined) return;
+    this.#reason = error;
+    this.#controller?.abort(error);
+    this.#onAbort?.(error);
     this.end();
   }
 
   /** The call is over: nothing aborts its signal any more. */
   end(): void {
+    this.#onAbort = undefined;
     for (const undo of this.#undo.splice(0)) undo();
   }
 

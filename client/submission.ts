@@ -96,12 +96,6 @@ export class Submission {
     return entries;
   }
 
-  /** Calls back when its caller gives up before it has settled. */
-  onAbort(signal: AbortSignal, run: () => void): void {
-    signal.addEventListener('abort', run, { once: true });
-    this.onSettled(() => signal.removeEventListener('abort', run));
-  }
-
   onSettled(run: SettledHandler): void {
     this.#onSettled ??= [];
     this.#onSettled.push(run);

@@ -82,7 +82,7 @@ export class Writer {
     if (scope !== undefined) submission.onSettled(() => scope.end());
     submission.onSettled(this.#onSettled);
     this.#pending.add(submission);
-    this.#producer.submit(submission, scope?.signal);
+    this.#producer.submit(submission, scope);
     if (submission.stage !== 'collected') await submission.taken;
     return submission;
   }
