@@ -1,8 +1,11 @@
 /**
- * The checker against a search that tries everything. `SEEDS=17` or `SEEDS=100-199` takes other
- * histories than the usual ones.
+ * The checker against a search that tries everything. `--seeds` or SEEDS asks for other histories
+ * than the usual ones.
  */
+import { Command } from 'commander';
 import t from 'tap';
+import type { Seeds } from '../command-line.js';
+import { seeds } from '../command-line.js';
 import { seededRandom } from '../log/seeded-random.js';
 import { couldHaveHappened } from './brute-force.js';
 import { checkHistory } from './checker.js';
@@ -11,9 +14,14 @@ import type { History } from './history.js';
 import { mutate } from './mutation.js';
 import { randomHistory } from './random-history.js';
 
-const [firstSeed = 1, lastSeed = firstSeed] = (process.env['SEEDS'] ?? '1-120000')
-  .split('-')
-  .map(Number);
+const { first: firstSeed, last: lastSeed } = new Command('brute-force')
+  .addOption(
+    seeds('--seeds <first-last>', 'a small history for each of these seeds')
+      .env('SEEDS')
+      .default({ first: 1, last: 120_000 }, '1-120000'),
+  )
+  .parse()
+  .opts<{ readonly seeds: Seeds }>().seeds;
 const operationsMax = 8;
 const mutationsMax = 3;
 

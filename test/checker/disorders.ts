@@ -3,6 +3,7 @@ import type { RandomSource } from '../../proto/clock.js';
 import type { Anomaly } from './anomalies.js';
 import type { EndOperation, FinalBatch, History, Operation } from './history.js';
 import { swapAppends } from './mutation.js';
+import type { Acknowledged } from './planting.js';
 import {
   batchOf,
   choose,
@@ -20,20 +21,20 @@ import {
   retold,
 } from './planting.js';
 
+/** By real time: the one had returned when the other was called. */
+function precedes({ returnedAt }: Operation, { calledAt }: Operation): boolean {
+  return (returnedAt ?? Infinity) < calledAt;
+}
+
 /** The batch of an append that was acknowledged before the operation was called. */
-function knownBefore(history: History, { calledAt }: Operation, random: RandomSource): FinalBatch {
-  const append = choose(history, random, isAcknowledged, (each) => each.returnedAt < calledAt);
+function knownBefore(history: History, operation: Operation, random: RandomSource): FinalBatch {
+  const append = choose(history, random, isAcknowledged, (each) => precedes(each, operation));
   return batchOf(history, append);
 }
 
 /** The batch of an append that was called after the operation had returned. */
-function calledAfter(
-  history: History,
-  { returnedAt }: Operation,
-  random: RandomSource,
-): FinalBatch {
-  const after = returnedAt ?? Infinity;
-  const append = choose(history, random, isAcknowledged, ({ calledAt }) => calledAt > after);
+function calledAfter(history: History, operation: Operation, random: RandomSource): FinalBatch {
+  const append = choose(history, random, isAcknowledged, (each) => precedes(operation, each));
   return batchOf(history, append);
 }
 
@@ -41,20 +42,31 @@ function withEndBefore(history: History, end: EndOperation, batch: FinalBatch): 
   return retold(history, end, { ...end, dataEnd: dataEndBefore(history, batch) });
 }
 
+function withEndFromFuture(history: History, end: EndOperation, random: RandomSource): History {
+  return retold(history, end, { ...end, dataEnd: calledAfter(history, end, random).end });
+}
+
+/** With each of two acknowledged appends, for which something holds, in the other's place. */
+function reordered(
+  history: History,
+  random: RandomSource,
+  holds: (one: Acknowledged, other: Acknowledged) => boolean,
+): History {
+  const one = choose(history, random, isAcknowledged);
+  const other = choose(history, random, isAcknowledged, (each) => holds(one, each));
+  return swapAppends(history, one, other);
+}
+
 const realTime: readonly Anomaly[] = [
   {
     name: 'two appends are reordered across real time',
     kind: 'reordered',
-    plant(history, random) {
-      const one = choose(history, random, isAcknowledged);
-      const other = choose(
+    plant: (history, random) =>
+      reordered(
         history,
         random,
-        isAcknowledged,
-        ({ session, calledAt }) => one.session !== session && calledAt > one.returnedAt,
-      );
-      return swapAppends(history, one, other);
-    },
+        (one, other) => one.session !== other.session && precedes(one, other),
+      ),
   },
   {
     name: 'a linearizable end misses an acknowledged append',
@@ -69,12 +81,7 @@ const realTime: readonly Anomaly[] = [
     kind: 'stale',
     plant(history, random) {
       const end = choose(history, random, isLinearizable);
-      const read = choose(
-        history,
-        random,
-        isRead,
-        ({ returnedAt }) => (returnedAt ?? Infinity) < end.calledAt,
-      );
+      const read = choose(history, random, isRead, (each) => precedes(each, end));
       return withEndBefore(history, end, lastBatchBelow(history, read.next));
     },
   },
@@ -87,7 +94,7 @@ const realTime: readonly Anomaly[] = [
         history,
         random,
         isEnd,
-        ({ returnedAt, linearizable }) => !linearizable && (returnedAt ?? Infinity) < end.calledAt,
+        (each) => !each.linearizable && precedes(each, end),
       );
       return withEndBefore(history, end, lastBatchBelow(history, told.dataEnd));
     },
@@ -107,8 +114,7 @@ const realTime: readonly Anomaly[] = [
     kind: 'future',
     plant(history, random) {
       const end = choose(history, random, isLinearizable);
-      const batch = calledAfter(history, end, random);
-      return retold(history, end, { ...end, dataEnd: batch.end });
+      return withEndFromFuture(history, end, random);
     },
   },
   {
@@ -116,8 +122,7 @@ const realTime: readonly Anomaly[] = [
     kind: 'future',
     plant(history, random) {
       const end = choose(history, random, isEnd, ({ linearizable }) => !linearizable);
-      const batch = calledAfter(history, end, random);
-      return retold(history, end, { ...end, dataEnd: batch.end });
+      return withEndFromFuture(history, end, random);
     },
   },
   {
@@ -136,16 +141,12 @@ const sessions: readonly Anomaly[] = [
   {
     name: 'two appends of a writer are reordered',
     kind: 'writer',
-    plant(history, random) {
-      const one = choose(history, random, isAcknowledged);
-      const other = choose(
+    plant: (history, random) =>
+      reordered(
         history,
         random,
-        isAcknowledged,
-        ({ session, calledAt }) => one.session === session && one.calledAt < calledAt,
-      );
-      return swapAppends(history, one, other);
-    },
+        (one, other) => one.session === other.session && one.calledAt < other.calledAt,
+      ),
   },
   {
     name: 'a session goes back within one instant',

@@ -10,9 +10,21 @@ import { Upload } from './upload.js';
 
 const { signal } = new AbortController();
 
-/** Of one entry of that size, for the leader. */
-function largeFrame(epoch: number, sequence: number, bytes: number): UploadFrame {
-  const body = encodeEntries([Buffer.alloc(bytes)]);
+const largeBytes = 4 * 2 ** 20;
+
+/** A cluster that has settled, and an epoch opened at its leader. */
+async function started() {
+  const cluster = await EngineCluster.start();
+  const leader = await cluster.leader();
+  const upload = new Upload(cluster, leader);
+  const epoch = await upload.open();
+  await cluster.settled();
+  return { cluster, leader, upload, epoch };
+}
+
+/** Of one entry, for the leader. */
+function largeFrame(epoch: number, sequence: number): UploadFrame {
+  const body = encodeEntries([Buffer.alloc(largeBytes)]);
   const checksum = { entryCount: 1, bodyChecksum: bodyChecksum(body), body };
   const append = { follows: sequence - 1, uploadedTo: 0 };
   return { kind: 'data', epoch, sequence, ...checksum, append };
@@ -31,11 +43,7 @@ async function codeOf(outcome: Promise<unknown>): Promise<string> {
 t.test(
   'what a deposed leader ordered is unknown, cut off, and comes once by a retry',
   async (t) => {
-    const cluster = await EngineCluster.start();
-    const old = await cluster.leader();
-    const upload = new Upload(cluster, old);
-    const epoch = await upload.open();
-    await cluster.settled();
+    const { cluster, leader: old, upload, epoch } = await started();
     const others = cluster.others(old);
     cluster.peers.isolate(
       old.id,
@@ -70,11 +78,7 @@ t.test(
 t.test(
   'an append that was ordered before the leader lost its place is no second one',
   async (t) => {
-    const cluster = await EngineCluster.start();
-    const old = await cluster.leader();
-    const upload = new Upload(cluster, old);
-    const epoch = await upload.open();
-    await cluster.settled();
+    const { cluster, leader: old, upload, epoch } = await started();
     // The followers write the batch, and the leader never hears of it.
     cluster.peers.passes = (_from, to, message) =>
       to !== old.id || !['appendReply', 'heartbeatReply'].includes(message.type);
@@ -93,19 +97,13 @@ t.test(
 );
 
 t.test('appends that wait for room wake when the leader is deposed', async (t) => {
-  const cluster = await EngineCluster.start();
-  const old = await cluster.leader();
-  const upload = new Upload(cluster, old);
-  const epoch = await upload.open();
-  await cluster.settled();
+  const { cluster, leader: old, upload, epoch } = await started();
   cluster.peers.isolate(
     old.id,
     cluster.nodes.map(({ id }) => id),
   );
-  const bytes = 4 * 2 ** 20;
-  let sent = 0;
-  while (upload.send(largeFrame(epoch, sent + 1, bytes))) sent += 1;
-  t.ok(sent * bytes > uncommittedBytesMax - 2 * bytes);
+  const sent = upload.sendUntilFull((sequence) => largeFrame(epoch, sequence));
+  t.ok(sent * largeBytes > uncommittedBytesMax - largeBytes);
   const waiting = codeOf(old.service.append({ entries: [Buffer.from('waits')] }, signal));
   let isOver = false;
   void waiting.then(() => (isOver = true));
@@ -118,15 +116,9 @@ t.test('appends that wait for room wake when the leader is deposed', async (t) =
 });
 
 t.test('appends that wait for a quorum or for room are told when a leader stops', async (t) => {
-  const cluster = await EngineCluster.start();
-  const leader = await cluster.leader();
-  const upload = new Upload(cluster, leader);
-  const epoch = await upload.open();
-  await cluster.settled();
+  const { cluster, leader, upload, epoch } = await started();
   cluster.peers.passes = (_from, to) => to !== leader.id;
-  const bytes = 4 * 2 ** 20;
-  let sent = 0;
-  while (upload.send(largeFrame(epoch, sent + 1, bytes))) sent += 1;
+  upload.sendUntilFull((sequence) => largeFrame(epoch, sequence));
   const waiting = codeOf(leader.service.append({ entries: [Buffer.from('x')] }, signal));
   await cluster.clock.run(leader.stop());
   t.match(await cluster.clock.run(waiting), /^(SHUTTING_DOWN|NO_LEADER) none$/);

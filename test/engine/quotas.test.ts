@@ -11,19 +11,23 @@ const mebibyte = 2 ** 20;
 const stagingBytesMax = bodyBytesMax + mebibyte;
 const entry = Buffer.alloc(mebibyte, 7);
 
-t.test('a full pool pauses its client, and references make room again', async (t) => {
+/** A cluster that stages little, and a follower in it. */
+async function started(node = {}) {
   const cluster = await EngineCluster.start({
-    node: { stagingBytesMax, stagingClientBytesMax: stagingBytesMax },
+    node: { stagingBytesMax, stagingClientBytesMax: stagingBytesMax, ...node },
   });
   const leader = await cluster.leader();
   const [follower] = cluster.others(leader);
+  return { cluster, leader, follower };
+}
+
+t.test('a full pool pauses its client, and references make room again', async (t) => {
+  const { cluster, leader, follower } = await started();
   const toLeader = new Upload(cluster, leader);
   const epoch = await toLeader.open();
   await cluster.settled();
   const toFollower = new Upload(cluster, follower);
-  let sent = 0;
-  do sent += 1;
-  while (toFollower.send(dataFrame(epoch, sent, entry)));
+  const sent = toFollower.sendUntilFull((sequence) => dataFrame(epoch, sequence, entry));
   const { heldBytes } = (await follower.status()).staged;
   t.ok(heldBytes <= stagingBytesMax && heldBytes > stagingBytesMax - 2 * mebibyte);
   await cluster.clock.pass(50);
@@ -41,15 +45,9 @@ t.test('a full pool pauses its client, and references make room again', async (t
 });
 
 t.test('a full pool has room again when what nobody ordered is too old', async (t) => {
-  const cluster = await EngineCluster.start({
-    node: { stagingBytesMax, stagingClientBytesMax: stagingBytesMax, stagedAgeMsMax: 3000 },
-  });
-  const leader = await cluster.leader();
-  const [follower] = cluster.others(leader);
+  const { cluster, follower } = await started({ stagedAgeMsMax: 3000 });
   const upload = new Upload(cluster, follower);
-  let sent = 0;
-  do sent += 1;
-  while (upload.send(dataFrame(1, sent, entry)));
+  const sent = upload.sendUntilFull((sequence) => dataFrame(1, sequence, entry));
   await cluster.clock.pass(2500);
   t.equal(upload.drains, 0);
   await cluster.clock.pass(2000);
@@ -59,15 +57,9 @@ t.test('a full pool has room again when what nobody ordered is too old', async (
 });
 
 t.test('a client that sends on when it was asked to wait is cut off', async (t) => {
-  const cluster = await EngineCluster.start({
-    node: { stagingBytesMax, stagingClientBytesMax: stagingBytesMax },
-  });
-  const leader = await cluster.leader();
-  const [follower] = cluster.others(leader);
+  const { cluster, follower } = await started();
   const upload = new Upload(cluster, follower);
-  let sent = 0;
-  do sent += 1;
-  while (upload.send(dataFrame(1, sent, entry)));
+  const sent = upload.sendUntilFull((sequence) => dataFrame(1, sequence, entry));
   upload.send(dataFrame(1, sent + 1, entry));
   t.equal(upload.closed?.error?.code, 'RESOURCE_EXHAUSTED');
   await cluster.close();

@@ -1,8 +1,10 @@
 /** What disks lose, other nodes give back; what a node promised and lost, it does not pretend. */
 import t from 'tap';
+import type { Test } from 'tap';
 import type { Client } from '../../client/client.js';
 import { quiet } from '../../server/logger.js';
 import { firstIncarnation } from '../../server/raft/types.js';
+import type { DiskSnapshot } from '../log/memory-disk.js';
 import { readAll } from '../sim/read-all.js';
 import type { TestNode } from './cluster.js';
 import { directory, EngineCluster } from './cluster.js';
@@ -56,6 +58,29 @@ async function agreed(cluster: EngineCluster): Promise<Buffer> {
   if (first === undefined) throw new Error('there are nodes');
   if (!others.every((other) => other.equals(first))) throw new Error('the logs differ');
   return first;
+}
+
+/** All nodes have one log, and it begins with what was there before. */
+async function agreedOn(t: Test, cluster: EngineCluster, before: Buffer): Promise<void> {
+  const after = await agreed(cluster);
+  t.same(after.subarray(0, before.length), before, 'what was there before');
+}
+
+/** A copy of its directory, made while it is down. */
+async function backup(cluster: EngineCluster, node: TestNode): Promise<DiskSnapshot> {
+  node.crash();
+  const copy = node.disk.snapshot();
+  await cluster.clock.run(node.start());
+  return copy;
+}
+
+/** Waits until it takes part again, as another incarnation. */
+async function reborn(cluster: EngineCluster, node: TestNode): Promise<void> {
+  await cluster.until('its new incarnation', async () => {
+    if (node.reachable === undefined) return false;
+    const { incarnation, admitted } = await node.status();
+    return admitted && incarnation !== firstIncarnation;
+  });
 }
 
 t.test('what a read finds rotten is repaired, and the reader gets the right bytes', async (t) => {
@@ -117,8 +142,7 @@ t.test('a node that starts with rot in its log repairs it before it takes part',
   follower.crash();
   for (const at of [1500, 3200]) follower.disk.flipBit(firstSegment, fileHeaderBytes + at);
   await cluster.clock.run(follower.start());
-  const after = await agreed(cluster);
-  t.same(after.subarray(0, before.length), before);
+  await agreedOn(t, cluster, before);
   t.equal((await follower.status()).incarnation, firstIncarnation);
   await cluster.clock.run(client.close());
   await cluster.close();
@@ -133,8 +157,7 @@ t.test('three nodes with rot at different places make each other whole', async (
     disk.flipBit(firstSegment, fileHeaderBytes + 1500 + 1200 * i);
   }
   await cluster.clock.run(Promise.all(cluster.nodes.map((node) => node.start())));
-  const after = await agreed(cluster);
-  t.same(after.subarray(0, before.length), before);
+  await agreedOn(t, cluster, before);
   for (const node of cluster.nodes) {
     t.equal((await node.status()).incarnation, firstIncarnation, `${node.id} kept its promises`);
   }
@@ -169,8 +192,7 @@ for (const [what, lose] of Object.entries(losses)) {
     await append(cluster, client, 2);
     await cluster.clock.run(follower.start());
     await cluster.until('its admission', async () => (await follower.status()).admitted);
-    const after = await agreed(cluster);
-    t.same(after.subarray(0, before.length), before);
+    await agreedOn(t, cluster, before);
     const { incarnation } = await follower.status();
     t.not(incarnation, firstIncarnation);
     // It counts again: with the leader gone, the other two elect one of them.
@@ -190,20 +212,14 @@ t.test('a node with an older copy of its directory is told, and comes back', asy
   const { cluster, follower, client } = await started();
   await append(cluster, client, 2);
   await cluster.settled();
-  follower.crash();
-  const older = follower.disk.snapshot();
-  await cluster.clock.run(follower.start());
+  const older = await backup(cluster, follower);
   await append(cluster, client, 4);
   const before = await agreed(cluster);
   follower.crash();
   follower.disk.restore(older);
   await cluster.clock.run(follower.start());
-  await cluster.until('its new incarnation', async () => {
-    const { incarnation, admitted } = await follower.status();
-    return admitted && incarnation !== firstIncarnation;
-  });
-  const after = await agreed(cluster);
-  t.same(after.subarray(0, before.length), before);
+  await reborn(cluster, follower);
+  await agreedOn(t, cluster, before);
   await cluster.clock.run(client.close());
   await cluster.close();
 });
@@ -212,9 +228,7 @@ t.test('an older copy that has rotted besides comes back as well', async (t) => 
   const { cluster, leader, follower, client } = await started();
   await append(cluster, client, 2);
   await cluster.settled();
-  follower.crash();
-  const older = follower.disk.snapshot();
-  await cluster.clock.run(follower.start());
+  const older = await backup(cluster, follower);
   // The term rises, and the follower says so to those who go on running.
   leader.crash();
   await cluster.leader(cluster.others(leader));
@@ -225,13 +239,8 @@ t.test('an older copy that has rotted besides comes back as well', async (t) => 
   follower.disk.restore(older);
   loseEnd(follower);
   void follower.start();
-  await cluster.until('its new incarnation', async () => {
-    if (follower.reachable === undefined) return false;
-    const { incarnation, admitted } = await follower.status();
-    return admitted && incarnation !== firstIncarnation;
-  });
-  const after = await agreed(cluster);
-  t.same(after.subarray(0, before.length), before);
+  await reborn(cluster, follower);
+  await agreedOn(t, cluster, before);
   await cluster.clock.run(client.close());
   await cluster.close();
 });

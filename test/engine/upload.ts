@@ -39,6 +39,14 @@ export class Upload {
     return this.#stream.send(frame);
   }
 
+  /** Sends frames in sequence until it is asked to wait; returns how many it has sent. */
+  sendUntilFull(frameOf: (sequence: number) => UploadFrame): number {
+    let sent = 0;
+    do sent += 1;
+    while (this.send(frameOf(sent)));
+    return sent;
+  }
+
   /** Opens an epoch and returns it. */
   async open(): Promise<number> {
     const token = 77;

@@ -7,7 +7,16 @@ import { positionOf } from '../../server/log/segment.js';
 import { atEveryCrash } from './crash-points.js';
 import { Batches, clusterId, directory, openLog } from './log-fixture.js';
 import type { MemoryDisk } from './memory-disk.js';
-import { baseOf, bytesHeld, copyOf, openMended, options, pathOf, someLog } from './mend-fixture.js';
+import {
+  baseOf,
+  bytesHeld,
+  copyOf,
+  mendedLog,
+  openMended,
+  options,
+  pathOf,
+  someLog,
+} from './mend-fixture.js';
 
 /** Goes on behind what is left. */
 async function goesOn(t: Test, disk: MemoryDisk, bytes: Buffer): Promise<void> {
@@ -46,9 +55,8 @@ t.test('a tail that nobody can tell is cut where the good part ends', async (t) 
   const opening = await openMended(disk, copyOf(log));
   if (opening.type !== 'tail') return t.fail(opening.type);
   await cutTail(disk, directory, clusterId, opening.rot.offset);
-  const again = await openMended(disk, copyOf(log));
-  if (again.type !== 'opened') return t.fail(again.type);
-  t.ok((await bytesHeld(again.opened)).equals(log.batches.bytes.subarray(0, last.offset)));
+  const again = await mendedLog(disk, copyOf(log));
+  t.ok((await bytesHeld(again)).equals(log.batches.bytes.subarray(0, last.offset)));
 });
 
 t.test('checkpoints of what is cut are forgotten, and older ones are not', async (t) => {
@@ -85,9 +93,7 @@ t.test('a crash while it is cut leaves it as bad as it was, or cut', async (t) =
     },
     (disk) => cutTail(disk, directory, clusterId, at),
     async (survivor) => {
-      const opening = await openMended(survivor, copyOf(log));
-      if (opening.type !== 'opened') throw new Error(opening.type);
-      const held = await bytesHeld(opening.opened);
+      const held = await bytesHeld(await mendedLog(survivor, copyOf(log)));
       const whole = held.equals(log.batches.bytes);
       if (!whole && !held.equals(log.batches.bytes.subarray(0, at))) t.fail('neither');
     },

@@ -2,15 +2,7 @@ import t from 'tap';
 import { fileHeaderBytes } from '../../server/log/segment.js';
 import { atEveryCrash } from './crash-points.js';
 import { openLog, readAll } from './log-fixture.js';
-import {
-  bytesHeld,
-  copyOf,
-  differences,
-  openMended,
-  options,
-  pathOf,
-  someLog,
-} from './mend-fixture.js';
+import { becomesWhole, copyOf, mendedLog, options, pathOf, someLog } from './mend-fixture.js';
 
 t.test('a power cut at any operation of the mending loses nothing', async (t) => {
   const log = await someLog(34, 2500);
@@ -28,17 +20,8 @@ t.test('a power cut at any operation of the mending loses nothing', async (t) =>
   };
   const crashes = await atEveryCrash(
     prepare,
-    async (disk) => {
-      const opening = await openMended(disk, copyOf(log));
-      if (opening.type === 'opened') await opening.opened.log.close();
-    },
-    async (survivor) => {
-      const opening = await openMended(survivor, copyOf(log));
-      if (opening.type !== 'opened') throw new Error(opening.type);
-      const held = await bytesHeld(opening.opened);
-      if (!held.equals(log.batches.bytes)) t.fail(`${held.length} bytes, or others`);
-      if ((await differences(log, survivor)).length > 0) t.fail('other files');
-    },
+    async (disk) => (await mendedLog(disk, copyOf(log))).log.close(),
+    (survivor) => becomesWhole(t, log, survivor),
   );
   t.ok(crashes > 60, `${crashes} crashes`);
 });
@@ -63,12 +46,7 @@ t.test('a power cut while a running log is mended loses nothing', async (t) => {
       await readAll(opened);
       await opened.close();
     },
-    async (survivor) => {
-      const opening = await openMended(survivor, copyOf(log));
-      if (opening.type !== 'opened') throw new Error(opening.type);
-      if (!(await bytesHeld(opening.opened)).equals(log.batches.bytes)) t.fail('other bytes');
-      if ((await differences(log, survivor)).length > 0) t.fail('other files');
-    },
+    (survivor) => becomesWhole(t, log, survivor),
   );
   t.ok(crashes > 40, `${crashes} crashes`);
 });

@@ -1,6 +1,7 @@
 /** What the tests of mending share: donors, and a log that is opened whatever its disk did to it. */
+import type { Test } from 'tap';
 import type { Batch } from '../../proto/batch.js';
-import { batchEnd } from '../../proto/batch.js';
+import { batchEnd, bodyChecksum, buildBatch } from '../../proto/batch.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { Disk } from '../../server/log/disk.js';
 import { mendRot } from '../../server/log/mend.js';
@@ -47,6 +48,17 @@ export class TestDonor implements Donor {
 /** A source that has all of the log. */
 export function copyOf({ batches }: SomeLog): TestDonor {
   return new TestDonor(batches.all);
+}
+
+/** Other bytes that are as good to look at: with right checksums, of the same length. */
+export function forged({ header, body }: Batch, previous: Batch | undefined): Batch {
+  const other = Buffer.from(body);
+  other.writeUInt8(other.readUInt8(body.length - 1) ^ 1, body.length - 1);
+  return buildBatch(
+    { ...header, bodyChecksum: bodyChecksum(other) },
+    other,
+    previous?.header.chain ?? header.chain,
+  );
 }
 
 export interface SomeLog {
@@ -148,6 +160,13 @@ export async function openMended(
   }
 }
 
+/** Opens a log of which nothing is lost that the donor cannot give back; throws if anything is. */
+export async function mendedLog(disk: Disk, donor: Donor): Promise<OpenedLog> {
+  const opening = await openMended(disk, donor);
+  if (opening.type !== 'opened') throw new Error(`the log is not mended: ${opening.type}`);
+  return opening.opened;
+}
+
 /** What a log that was opened holds, and then closes it. */
 export async function bytesHeld({ log }: OpenedLog): Promise<Buffer> {
   const pages: Buffer[] = [];
@@ -158,4 +177,11 @@ export async function bytesHeld({ log }: OpenedLog): Promise<Buffer> {
   }
   await log.close();
   return Buffer.concat(pages);
+}
+
+/** A copy of the log gives the disk all its bytes and files again. */
+export async function becomesWhole(t: Test, log: SomeLog, disk: MemoryDisk): Promise<void> {
+  const held = await bytesHeld(await mendedLog(disk, copyOf(log)));
+  if (!held.equals(log.batches.bytes)) t.fail(`${held.length} bytes, or others`);
+  if ((await differences(log, disk)).length > 0) t.fail('other files');
 }

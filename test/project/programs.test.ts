@@ -11,6 +11,7 @@ const programs = {
   nemesis: 'nemesis/main.js',
   check: 'checker/check.js',
   flips: 'sim/flips.test.js',
+  'brute-force': 'checker/brute-force.test.js',
 } as const;
 type Program = keyof typeof programs;
 
@@ -21,6 +22,7 @@ const defaults: readonly (readonly [Program, RegExp])[] = [
   ['nemesis', /--nodes <count> .*default: "3"\) .*--faults <kind,\.\.\.> .* kill-leader, /],
   ['check', /Usage: check .*<file>/],
   ['flips', /--step <bytes> .*\(default: 331, env: STEP\)/],
+  ['brute-force', /--seeds <first-last> .*\(default: 1-120000, env: SEEDS\)/],
 ];
 
 const whole = /argument '.*' is invalid\. It is a whole number from \d+ to \d+\.$/;
@@ -47,6 +49,7 @@ const wrong: readonly (readonly [Program, readonly string[], RegExp])[] = [
   ['nemesis', ['--nodes', '4'], /Allowed choices are 3, 5, 7\.$/],
   ['nemesis', ['--faults', 'fire'], /fire is no kind of fault\.$/],
   ['flips', ['--step', '0'], whole],
+  ['brute-force', ['--seeds', '5-3'], /It is a seed, or the first and the last of several\.$/],
   ['check', [], /missing required argument 'file'$/],
   ['check', ['no-such-history'], /no such file or directory/],
   ['check', ['package.json'], /^error: package.json:1 is not a line of a history/],
@@ -78,10 +81,19 @@ for (const [name, args, reason] of wrong) {
   });
 }
 
+const wrongVariables: readonly (readonly [Program, NodeJS.ProcessEnv])[] = [
+  ['flips', { STEP: 'x' }],
+  ['flips', { SEED: '1.5' }],
+  ['brute-force', { SEEDS: 'x' }],
+];
+
 t.test('so is an environment variable that is no number', async (t) => {
-  for (const variables of [{ STEP: 'x' }, { SEED: '1.5' }]) {
-    const { status, stderr } = run('flips', [], variables);
+  for (const [name, variables] of wrongVariables) {
+    const { status, stderr } = run(name, [], variables);
     t.equal(status, 1);
-    t.match(stderr, /^error: .* from env '(STEP|SEED)' is invalid\. It is a whole number .*\.\n$/);
+    t.match(
+      stderr,
+      /^error: .* from env '(STEP|SEEDS?)' is invalid\. It is a whole number .*\.\n$/,
+    );
   }
 });

@@ -17,6 +17,7 @@ import { SimulatedDisk } from './disk.js';
 import type { DiskImage } from './disk.js';
 import { Invariants } from './invariants.js';
 import { lastOf, marksAfter } from './marks.js';
+import { smallOptions } from './small-options.js';
 
 export interface Node {
   readonly id: NodeId;
@@ -92,12 +93,7 @@ export class Network {
     return {
       id,
       configuration: { voters, learners },
-      electionTicks: 10,
-      heartbeatTicks: 2,
-      messageBytesMax: 100,
-      inflightMessagesMax: 8,
-      inflightBytesMax: 400,
-      recentMarksMax: 16,
+      ...smallOptions,
       seed: seed * 31 + id.charCodeAt(0),
       ...core,
     };

@@ -12,16 +12,12 @@ import type {
 } from '../../server/raft/types.js';
 import { SimulatedDisk } from './disk.js';
 import { lastOf } from './marks.js';
+import { smallOptions } from './small-options.js';
 
 export const optionsOfB: RaftOptions = {
   id: 'b',
   configuration: { voters: ['a', 'b', 'c'], learners: [] },
-  electionTicks: 10,
-  heartbeatTicks: 2,
-  messageBytesMax: 100,
-  inflightMessagesMax: 8,
-  inflightBytesMax: 400,
-  recentMarksMax: 16,
+  ...smallOptions,
   seed: 7,
 };
 

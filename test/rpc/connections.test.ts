@@ -146,13 +146,7 @@ t.test('closing cuts off what goes on for longer than the grace', async (t) => {
 });
 
 t.test('thousands of calls may wait on one connection', async (t) => {
-  const service = new RecordingService();
-  const server = await GrpcServer.start(service, { host: '127.0.0.1', port: 0 });
-  const client = grpcClient(server.address);
-  t.teardown(async () => {
-    client.close();
-    await server.close(0);
-  });
+  const { service, client } = await serve(t);
   const count = 2_000;
   let open = () => {};
   service.gate = new Promise((resolve) => (open = resolve));

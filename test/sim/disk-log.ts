@@ -8,56 +8,26 @@ import { batchEnd, decodeBatch, nextChain, noProducer } from '../../proto/batch.
 import { segmentName, positionOf, segmentsIn } from '../../server/log/segment.js';
 import { directory } from '../engine/cluster.js';
 import type { MemoryDisk } from '../log/memory-disk.js';
+import type { Stored } from './stored-log.js';
+import { StoredLog } from './stored-log.js';
 import { syncedBytes } from './synced-bytes.js';
-
-/** A batch that somebody's disk has held. */
-export interface Stored {
-  readonly offset: number;
-  readonly end: number;
-  readonly term: number;
-  /** After the batch. */
-  readonly chain: Chain;
-  /** Producer, epoch, sequence; null of a batch that no client wrote. */
-  readonly identity: string | null;
-}
 
 const segments = segmentsIn(directory);
 
-export class DiskLog {
+export class DiskLog extends StoredLog {
   readonly #genesis: Chain;
-  readonly #batches: Stored[] = [];
   /** Of the segment that the last batch lies in. */
   readonly #bases: number[] = [];
 
   constructor(genesis: Chain) {
+    super();
     this.#genesis = genesis;
-  }
-
-  get last(): Stored | undefined {
-    return this.#batches.at(-1);
-  }
-
-  get end(): number {
-    return this.last?.end ?? 0;
-  }
-
-  /** The batch that ends there, or the last one that ends before. */
-  upTo(offset: number): Stored | undefined {
-    return lastUpTo(this.#batches, offset);
-  }
-
-  /** Those that end behind `offset`, in order. */
-  *behind(offset: number): Generator<Stored> {
-    for (let i = countUpTo(this.#batches, offset); i < this.#batches.length; i += 1) {
-      const batch = this.#batches[i];
-      if (batch !== undefined) yield batch;
-    }
   }
 
   /** Forgets the batches that end behind `offset`, and hands each of them on. */
   cut(offset: number, onCut: (batch: Stored) => void): void {
     for (let last = this.last; last !== undefined && last.end > offset; last = this.last) {
-      this.#batches.pop();
+      this.batches.pop();
       this.#bases.pop();
       onCut(last);
     }
@@ -91,7 +61,7 @@ export class DiskLog {
         return 'the chain is broken';
       }
       const stored = storedOf(header);
-      this.#batches.push(stored);
+      this.batches.push(stored);
       this.#bases.push(base);
       onBatch(stored);
       at += stored.end - stored.offset;
@@ -109,20 +79,4 @@ function storedOf(header: BatchHeader): Stored {
   const isOwn = producer === noProducer || kind === 'noop';
   const identity = isOwn ? null : `${producer} ${kind} ${epoch} ${sequence}`;
   return { offset, end: batchEnd(header), term, chain, identity };
-}
-
-/** How many of the batches end at or before `offset`; they ascend. */
-export function countUpTo(batches: readonly Stored[], offset: number): number {
-  let low = 0;
-  let high = batches.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((batches[middle]?.end ?? Infinity) <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-export function lastUpTo(batches: readonly Stored[], offset: number): Stored | undefined {
-  return batches[countUpTo(batches, offset) - 1];
 }

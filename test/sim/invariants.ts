@@ -9,8 +9,8 @@ import type { PeerMessage } from '../../server/peers.js';
 import type { NodeId } from '../../server/raft/types.js';
 import type { EngineCluster, TestNode } from '../engine/cluster.js';
 import { CommittedLog } from './committed-log.js';
-import type { Stored } from './disk-log.js';
 import { DiskLog } from './disk-log.js';
+import type { Stored } from './stored-log.js';
 
 const forever = new AbortController().signal;
 

@@ -1,7 +1,8 @@
 /** `npm run sim -- …`: runs seeds and says what became of them. */
 import { randomInt } from 'node:crypto';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { countRange, number, parseNumber, secondsRange, seedRange } from '../command-line.js';
+import { Command, Option } from 'commander';
+import type { Seeds } from '../command-line.js';
+import { countRange, number, secondsRange, seedRange, seeds } from '../command-line.js';
 import { runBlackouts } from './blackouts.js';
 import { Campaign, describeTotals } from './campaign.js';
 import { explain } from './failure.js';
@@ -11,11 +12,6 @@ import { runPlan } from './run.js';
 
 /** So that there is room for a campaign above it. */
 const firstSeedMax = 2 ** 31;
-
-interface Seeds {
-  readonly first: number;
-  readonly last: number;
-}
 
 interface Flags {
   readonly seed?: number;
@@ -29,7 +25,7 @@ interface Flags {
 /** One of them says what is run. */
 const ways = [
   number('--seed <number>', 'one run as it is, with all that happened in it', seedRange),
-  new Option('--seeds <first-last>', 'a run for each of these seeds').argParser(parseSeeds),
+  seeds('--seeds <first-last>', 'a run for each of these seeds'),
   number('--seconds <count>', 'runs with fresh seeds for so long', secondsRange, 60),
   number('--blackouts <count>', 'all nodes lose power so many times', countRange),
 ];
@@ -103,13 +99,6 @@ async function blackouts(count: number): Promise<void> {
   console.log(JSON.stringify({ blackouts: count, acknowledged, lost: lost.length }));
   for (const violation of lost) say(violation);
   if (lost.length > 0) process.exitCode = 1;
-}
-
-function parseSeeds(text: string): Seeds {
-  const [first = '', last = first, ...others] = text.split('-');
-  const seeds = { first: parseNumber(first, seedRange), last: parseNumber(last, seedRange) };
-  if (others.length === 0 && seeds.first <= seeds.last) return seeds;
-  throw new InvalidArgumentError('It is a seed, or the first and the last of several.');
 }
 
 /** Where nothing but one line of JSON is wanted, all else goes to standard error. */
