@@ -10,7 +10,6 @@ const programs = {
   mutants: 'mutants/main.js',
   nemesis: 'nemesis/main.js',
   check: 'checker/check.js',
-  flips: 'sim/flips.test.js',
   'brute-force': 'checker/brute-force.test.js',
 } as const;
 type Program = keyof typeof programs;
@@ -21,7 +20,6 @@ const defaults: readonly (readonly [Program, RegExp])[] = [
   ['mutants', /--only <name,\.\.\.> .* core, .*--seconds <count> .*\(default: 20\)/],
   ['nemesis', /--nodes <count> .*default: "3"\) .*--faults <kind,\.\.\.> .* kill-leader, /],
   ['check', /Usage: check .*<file>/],
-  ['flips', /--step <bytes> .*\(default: 331, env: STEP\)/],
   ['brute-force', /--seeds <first-last> .*\(default: 1-120000, env: SEEDS\)/],
 ];
 
@@ -48,7 +46,7 @@ const wrong: readonly (readonly [Program, readonly string[], RegExp])[] = [
   ['nemesis', ['--seconds', '1e3'], whole],
   ['nemesis', ['--nodes', '4'], /Allowed choices are 3, 5, 7\.$/],
   ['nemesis', ['--faults', 'fire'], /fire is no kind of fault\.$/],
-  ['flips', ['--step', '0'], whole],
+  ['sim', ['--flips', '0'], whole],
   ['brute-force', ['--seeds', '5-3'], /It is a seed, or the first and the last of several\.$/],
   ['check', [], /missing required argument 'file'$/],
   ['check', ['no-such-history'], /no such file or directory/],
@@ -82,8 +80,6 @@ for (const [name, args, reason] of wrong) {
 }
 
 const wrongVariables: readonly (readonly [Program, NodeJS.ProcessEnv])[] = [
-  ['flips', { STEP: 'x' }],
-  ['flips', { SEED: '1.5' }],
   ['brute-force', { SEEDS: 'x' }],
 ];
 
@@ -91,9 +87,6 @@ t.test('so is an environment variable that is no number', async (t) => {
   for (const [name, variables] of wrongVariables) {
     const { status, stderr } = run(name, [], variables);
     t.equal(status, 1);
-    t.match(
-      stderr,
-      /^error: .* from env '(STEP|SEEDS?)' is invalid\. It is a whole number .*\.\n$/,
-    );
+    t.match(stderr, /^error: .* from env 'SEEDS' is invalid\. It is a whole number .*\.\n$/);
   }
 });

@@ -33,7 +33,11 @@ const segmentBytesMax = 64 * 1024;
 const entries = 12;
 const settleMsMax = 30_000;
 
-export async function flipBytes(options: FlipOptions): Promise<FlipReport> {
+/** `onFlip` is told what has become of all so far. */
+export async function flipBytes(
+  options: FlipOptions,
+  onFlip: (report: FlipReport) => void = () => undefined,
+): Promise<FlipReport> {
   const random = seededRandom(options.seed);
   const cluster = await grown(options.seed);
   const expected = await wholeLog(cluster, cluster.nodes[0]);
@@ -57,6 +61,7 @@ export async function flipBytes(options: FlipOptions): Promise<FlipReport> {
       const problem = await outcomeOf(cluster, victim, expected, report);
       if (problem !== undefined) report.wrong.push(`${path}, byte ${at}, bit ${bit}: ${problem}`);
       for (const node of cluster.nodes) if (node.isRunning) node.crash();
+      onFlip(report);
     }
   }
   return report;

@@ -6,6 +6,8 @@ import { countRange, number, secondsRange, seedRange, seeds } from '../command-l
 import { runBlackouts } from './blackouts.js';
 import { Campaign, describeTotals } from './campaign.js';
 import { explain } from './failure.js';
+import type { FlipReport } from './flips.js';
+import { flipBytes } from './flips.js';
 import type { Mode } from './plan.js';
 import { drawPlan } from './plan.js';
 import { runPlan } from './run.js';
@@ -13,11 +15,15 @@ import { runPlan } from './run.js';
 /** So that there is room for a campaign above it. */
 const firstSeedMax = 2 ** 31;
 
+/** Between two lines of progress. */
+const flipsAtATime = 1000;
+
 interface Flags {
   readonly seed?: number;
   readonly seeds?: Seeds;
   readonly seconds: number;
   readonly blackouts?: number;
+  readonly flips?: number;
   readonly mode: Mode | 'both';
   readonly json?: true;
 }
@@ -28,6 +34,11 @@ const ways = [
   seeds('--seeds <first-last>', 'a run for each of these seeds'),
   number('--seconds <count>', 'runs with fresh seeds for so long', secondsRange, 60),
   number('--blackouts <count>', 'all nodes lose power so many times', countRange),
+  number(
+    '--flips <step>',
+    "a bit turns over in every so many-th byte of a node's disk",
+    countRange,
+  ),
 ];
 
 const command = new Command('sim').description('runs simulated clusters under faults');
@@ -53,6 +64,7 @@ await main();
 async function main(): Promise<void> {
   const modes: readonly Mode[] = flags.mode === 'both' ? ['survive', 'halt'] : [flags.mode];
   if (flags.blackouts !== undefined) return blackouts(flags.blackouts);
+  if (flags.flips !== undefined) return flips(flags.flips);
   if (flags.seed !== undefined) return replay(flags.seed, modes);
   if (flags.seeds !== undefined) {
     const { first, last } = flags.seeds;
@@ -99,6 +111,31 @@ async function blackouts(count: number): Promise<void> {
   console.log(JSON.stringify({ blackouts: count, acknowledged, lost: lost.length }));
   for (const violation of lost) say(violation);
   if (lost.length > 0) process.exitCode = 1;
+}
+
+async function flips(step: number): Promise<void> {
+  const seed = randomInt(firstSeedMax);
+  say(`seed ${seed}`);
+  const { wrong, ...counts } = await flipBytes({ seed, step, first: seed % step }, (so) => {
+    if (so.flips % flipsAtATime === 0) say(describeFlips(so));
+  });
+  console.log(JSON.stringify({ ...counts, wrong: wrong.length }));
+  for (const one of wrong) say(one);
+  if (wrong.length > 0) process.exitCode = 1;
+}
+
+function describeFlips({
+  flips,
+  unaffected,
+  repaired,
+  rejoined,
+  refused,
+  wrong,
+}: FlipReport): string {
+  return (
+    `${flips} flips: ${unaffected} without effect, ${repaired} repaired, ${rejoined} rejoined, ` +
+    `${refused} refused, ${wrong.length} wrong`
+  );
 }
 
 /** Where nothing but one line of JSON is wanted, all else goes to standard error. */
