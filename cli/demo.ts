@@ -5,19 +5,18 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Client, ClusterStatus } from '../index.js';
 import { connect } from '../index.js';
 import { assert, LogLogError } from '../proto/errors.js';
 import { hasLeader, startTimeoutMs } from './dev.js';
-import { LocalCluster, untilStatus } from './local-cluster.js';
+import type { LocalCluster } from './local-cluster.js';
+import { untilStatus } from './local-cluster.js';
 import type { Output } from './output.js';
-import { freeBasePort } from './ports.js';
 import { mainFile } from './processes.js';
+import { withTemporaryCluster } from './temporary-cluster.js';
 
 const nodeCount = 3;
 const entryBytes = 64 * 1024;
@@ -29,29 +28,9 @@ const killFractionMax = 0.7;
 const catchUpTimeoutMs = 60_000;
 
 export async function runDemo(output: Output): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), 'loglog-demo-'));
-  const basePort = await freeBasePort(nodeCount);
-  const cluster = new LocalCluster({
-    directory,
-    basePort,
-    count: nodeCount,
-    name: 'demo',
-    logLevel: 'error',
-  });
-  const interruption = new AbortController();
-  const onSignal = () => {
-    interruption.abort();
-    cluster.kill();
-  };
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
-  try {
-    await cluster.start();
-    await demonstrate(cluster, output, interruption.signal);
-  } finally {
-    await cluster.stop();
-    await rm(directory, { recursive: true, force: true });
-  }
+  await withTemporaryCluster({ count: nodeCount, name: 'demo' }, (cluster, signal) =>
+    demonstrate(cluster, output, signal),
+  );
 }
 
 async function demonstrate(

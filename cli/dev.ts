@@ -7,7 +7,7 @@ import { LogLogError } from '../proto/errors.js';
 import { exitCodes } from './exit.js';
 import { LocalCluster, untilStatus } from './local-cluster.js';
 import type { LogLevel } from './options.js';
-import { defaultCluster, logLevelOption, parseDuration, parsePort } from './options.js';
+import { defaultCluster, logLevelOption, parseDuration, parseNodes, parsePort } from './options.js';
 import { Output } from './output.js';
 import { firstTaken, localHost } from './ports.js';
 import type { NodeProcess } from './processes.js';
@@ -177,9 +177,4 @@ function whatToTry({ nodes, addresses }: LocalCluster): string[] {
     ...(nodes.length > 1 ? ['or kill -9 a process, and go on appending. Ctrl-C stops all.'] : []),
     '',
   ];
-}
-
-function parseNodes(text: string): number {
-  if (/^[1357]$/.test(text)) return Number(text);
-  throw new LogLogError('CONFIG_INVALID', `a cluster has 1, 3, 5 or 7 nodes, not ${text}`);
 }

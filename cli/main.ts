@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { LogLogError } from '../proto/errors.js';
 import { appendCommand } from './append.js';
+import { benchCommand } from './bench.js';
 import { catCommand } from './cat.js';
 import { devCommand } from './dev.js';
 import { endCommand } from './end.js';
@@ -25,6 +26,7 @@ const commands = [
   statusCommand,
   transferCommand,
   verifyCommand,
+  benchCommand,
 ];
 
 const exitHelp = `
@@ -40,7 +42,9 @@ function createProgram(): Command {
     .configureOutput({ outputError: () => undefined })
     .addHelpText('after', exitHelp);
   for (const create of commands) {
-    program.addCommand(create().copyInheritedSettings(program));
+    const command = create().copyInheritedSettings(program);
+    for (const part of command.commands) part.copyInheritedSettings(program);
+    program.addCommand(command);
   }
   return program;
 }

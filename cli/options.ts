@@ -7,6 +7,9 @@ export const defaultCluster = '127.0.0.1:7600';
 /** How long commands of one question and one answer wait, and every command for its first node. */
 export const callTimeoutMs = 10_000;
 
+/** A day. */
+const secondsMax = 86_400;
+
 export interface ClusterOptions {
   readonly cluster: readonly string[];
   readonly timeout?: number;
@@ -75,6 +78,25 @@ export function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port < 1 || port > 65_535) throw invalid(`a port is a number from 1 to 65535, not '${text}'`);
   return port;
+}
+
+export function parseNodes(text: string): number {
+  if (/^[1357]$/.test(text)) return Number(text);
+  throw invalid(`a cluster has 1, 3, 5 or 7 nodes, not '${text}'`);
+}
+
+/** A whole number from 1; `what` completes "… is a whole number". */
+export function parseCount(what: string, text: string, max: number): number {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= max) return count;
+  throw invalid(`${what} is a whole number from 1 to ${max}, not '${text}'`);
+}
+
+/** A bare number. */
+export function parseSeconds(text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (seconds > 0 && seconds <= secondsMax) return seconds;
+  throw invalid(`seconds are a number above 0, up to ${secondsMax}, not '${text}'`);
 }
 
 /** Milliseconds. */

@@ -51,6 +51,7 @@ function memberJson(node: MemberStatus): object {
     chain: up?.chain ?? null,
     staged: up?.staged ?? null,
     residentBytes: up?.residentBytes ?? null,
+    cpuMicros: up?.cpuMicros ?? null,
     version: up?.version ?? null,
     incarnation: up?.incarnation ?? null,
     admitted: up?.admitted ?? null,

@@ -178,6 +178,8 @@ export interface NodeStatus {
   /** End of the last committed data batch. */
   readonly dataEnd: number;
   readonly residentBytes: number;
+  /** Processor time of the process, user and system, since it began: microseconds. */
+  readonly cpuMicros: number;
   /** Every node, sorted by id: bit i of `uploadedTo` is nodes[i]. */
   readonly nodes: readonly NodeAddress[];
   readonly staged: StagedCounters;

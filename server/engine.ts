@@ -39,6 +39,7 @@ export interface Environment {
   readonly version: string;
   readonly processId: number;
   residentBytes(): number;
+  cpuMicros(): number;
 }
 
 /** An election timeout in ticks; the leader speaks at least every second tick. */
@@ -282,6 +283,7 @@ export class Engine {
       version,
       processId,
       residentBytes: () => this.#environment.residentBytes(),
+      cpuMicros: () => this.#environment.cpuMicros(),
       members: this.#members,
       store: this.#store,
       replica: this.#replica,

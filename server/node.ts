@@ -125,6 +125,7 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     version: packageVersion(),
     processId: process.pid,
     residentBytes: () => process.memoryUsage.rss(),
+    cpuMicros,
   });
   open.push({ close: () => engine.stop() });
   if (settings.listen !== undefined) {
@@ -149,6 +150,11 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     'serving',
   );
   return new ServerNode({ settings, directory, engine, address: clientAddress, peerAddress, open });
+}
+
+function cpuMicros(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }
 
 async function makeDirectory(directory: string): Promise<void> {

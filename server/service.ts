@@ -49,6 +49,7 @@ export interface ServiceParts {
   incarnation(): number;
   readonly repairedAtStart: RepairCounters;
   residentBytes(): number;
+  cpuMicros(): number;
   readonly members: Members;
   readonly store: Store;
   readonly replica: Replica;
@@ -149,6 +150,7 @@ export class Service implements LogLogService {
       chain: store.committed.endChain,
       dataEnd: store.committed.dataEnd,
       residentBytes: this.#parts.residentBytes(),
+      cpuMicros: this.#parts.cpuMicros(),
       nodes: members.addresses,
       staged: pool.counters,
       incarnation: this.#parts.incarnation(),

@@ -37,6 +37,8 @@ t.test('status --json has what there is to know, under stable names', async (t) 
       durableOffset: Number,
       commitOffset: Number,
       chain: /^[0-9a-f]{32}$/,
+      residentBytes: Number,
+      cpuMicros: Number,
       staged: {
         matchedBatches: Number,
         matchedBytes: Number,

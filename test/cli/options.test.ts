@@ -3,12 +3,15 @@ import t from 'tap';
 import {
   parseAddresses,
   parseBytes,
+  parseCount,
   parseDuration,
   parseLimit,
+  parseNodes,
   parseOffset,
   parsePeers,
   parsePort,
   parsePosition,
+  parseSeconds,
 } from '../../cli/options.js';
 
 t.test('sizes have units of ten and of two', async (t) => {
@@ -48,6 +51,24 @@ t.test('a limit of 0 is refused', async (t) => {
   t.equal(parseLimit('1'), 1);
   for (const text of ['0', '-1', '1.5', '']) {
     t.throws(() => parseLimit(text), { code: 'LIMIT_INVALID' }, `'${text}'`);
+  }
+});
+
+t.test('counts and seconds have bounds, and so have clusters', async (t) => {
+  t.equal(parseCount('it', '1', 10), 1);
+  t.equal(parseCount('it', '10', 10), 10);
+  for (const text of ['', '0', '11', '-1', '1.5', '1e1']) {
+    const message = `it is a whole number from 1 to 10, not '${text}'`;
+    t.throws(() => parseCount('it', text, 10), { code: 'CONFIG_INVALID', message });
+  }
+  t.equal(parseSeconds('0.5'), 0.5);
+  t.equal(parseSeconds('86400'), 86_400);
+  for (const text of ['', '0', '-1', '1s', '1e3', '.5', '86401']) {
+    t.throws(() => parseSeconds(text), { code: 'CONFIG_INVALID' }, `'${text}'`);
+  }
+  t.same(['1', '3', '5', '7'].map(parseNodes), [1, 3, 5, 7]);
+  for (const text of ['', '0', '2', '9', '33', 'three']) {
+    t.throws(() => parseNodes(text), { code: 'CONFIG_INVALID' }, `'${text}'`);
   }
 });
 

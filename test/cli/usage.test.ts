@@ -33,7 +33,7 @@ for (const [what, args] of wrong) {
 t.test('help and version exit with 0', async (t) => {
   const help = await runCommand(['--help']);
   t.equal(help.status, 0);
-  const names = 'dev serve append tail cat end status transfer verify'.split(' ');
+  const names = 'dev serve append tail cat end status transfer verify bench'.split(' ');
   for (const name of names) t.match(help.stdout.toString(), new RegExp(`^  ${name} `, 'm'));
   const helps = await Promise.all(names.map((name) => runCommand([name, '--help'])));
   t.ok(helps.every(({ status }) => status === 0));

@@ -173,6 +173,7 @@ export class FakeNode implements LogLogService {
         chain: '0'.repeat(32),
         dataEnd: this.#cluster.log.dataEnd,
         residentBytes: 0,
+        cpuMicros: 0,
         incarnation: 1,
         admitted: true,
         repairs: { ranges: 0, bytes: 0 },

@@ -193,6 +193,7 @@ export class TestNode {
       version: 'test',
       processId: 1,
       residentBytes: () => 0,
+      cpuMicros: () => 0,
     });
   }
 

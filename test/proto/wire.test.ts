@@ -85,6 +85,7 @@ const nodeStatus: fc.Arbitrary<NodeStatus> = record({
   chain: hex(16),
   dataEnd: integer,
   residentBytes: integer,
+  cpuMicros: integer,
   nodes: fc.array(hint),
   staged,
   incarnation: integer,

@@ -27,6 +27,7 @@ export const status: NodeStatus = {
   chain: '00112233445566778899aabbccddeeff',
   dataEnd: 2 ** 33,
   residentBytes: 123_456_789,
+  cpuMicros: 2 ** 33,
   incarnation: 1,
   admitted: true,
   repairs: { ranges: 2, bytes: 300 },
