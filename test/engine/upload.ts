@@ -7,6 +7,9 @@ import type { EngineCluster, TestNode } from './cluster.js';
 
 export const producer = 'a1b2c3d4e5f60718';
 
+/** More than any node may take without a pause. */
+const framesMax = 1000;
+
 export class Upload {
   readonly acknowledgements = new Map<number, Acknowledgement>();
   readonly refusals = new Map<number, LogLogError>();
@@ -41,10 +44,10 @@ export class Upload {
 
   /** Sends frames in sequence until it is asked to wait; returns how many it has sent. */
   sendUntilFull(frameOf: (sequence: number) => UploadFrame): number {
-    let sent = 0;
-    do sent += 1;
-    while (this.send(frameOf(sent)));
-    return sent;
+    for (let sequence = 1; sequence <= framesMax; sequence += 1) {
+      if (!this.send(frameOf(sequence))) return sequence;
+    }
+    throw new Error(`${framesMax} frames, and it does not ask to wait`);
   }
 
   /** Opens an epoch and returns it. */

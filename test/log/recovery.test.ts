@@ -4,7 +4,15 @@ import { batchEnd } from '../../proto/batch.js';
 import { groupBytesMax } from '../../proto/limits.js';
 import { Fill } from '../../server/log/fill.js';
 import { fileHeaderBytes, positionOf, segmentName } from '../../server/log/segment.js';
-import { Batches, clusterId, directory, genesis, openLog, readAll } from './log-fixture.js';
+import {
+  Batches,
+  bytesOf,
+  clusterId,
+  directory,
+  genesis,
+  openLog,
+  readAll,
+} from './log-fixture.js';
 import { MemoryDisk } from './memory-disk.js';
 import { seededRandom } from './seeded-random.js';
 
@@ -112,6 +120,25 @@ t.test('rot is kept and named by segment, offset and reason', async (t) => {
       t.match(String(error), `${segmentName(base)}, offset ${holder?.header.offset}: `);
     }
     t.ok(rotten.contentOf(pathOf(base)).equals(before), 'the file is as it was');
+  }
+});
+
+t.test('a whole batch that does not follow the one before it is rot', async (t) => {
+  const { disk, batches, bases } = await someLog(60, 2000);
+  const other = new Batches(1, 'c2'.repeat(32));
+  other.many(60, 2000);
+  for (const index of [0, 20, 59]) {
+    const [own, foreign] = [batches.all[index], other.all[index]];
+    if (own === undefined || foreign === undefined) throw new Error('there are sixty');
+    const { offset } = own.header;
+    t.equal(foreign.header.offset, offset, 'it fits in everything but the chain');
+    const base = bases.findLast((candidate) => candidate <= offset) ?? 0;
+    const rotten = disk.crash();
+    await write(rotten, pathOf(base), bytesOf([foreign]), positionOf(base, offset));
+    await t.rejects(openLog(rotten, options), {
+      code: 'DATA_CORRUPT',
+      message: new RegExp(`offset ${offset}: the chain is broken`),
+    });
   }
 });
 

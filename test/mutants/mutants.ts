@@ -37,7 +37,12 @@ export const areas: readonly Area[] = [
       'node/exactness.test.js',
     ],
   },
-  { name: 'log', mutations: logMutations, isCore: false, tests: ['log', 'engine'] },
+  {
+    name: 'log',
+    mutations: logMutations,
+    isCore: false,
+    tests: ['log/recovery.test.js', 'log', 'engine'],
+  },
   {
     name: 'repair',
     mutations: repairMutations,
