@@ -82,6 +82,15 @@ async function run(flags: Flags): Promise<number> {
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   process.once('disconnect', interrupt);
+  try {
+    return await runUntil(flags, interruption.signal);
+  } finally {
+    // Who waits for it would wait for ever.
+    if (process.connected) process.disconnect();
+  }
+}
+
+async function runUntil(flags: Flags, signal: AbortSignal): Promise<number> {
   const faults = flags.faults ?? faultKinds;
   tell(`seed ${flags.seed}, ${flags.nodes} nodes, ${flags.seconds} s: ${faults.join(', ')}`);
   const result = await runNemesis({
@@ -93,10 +102,9 @@ async function run(flags: Flags): Promise<number> {
     directory: flags.within ?? '',
     keeps: flags.keep !== undefined,
     mounts: faults.includes('full-disk'),
-    signal: interruption.signal,
+    signal,
     onProgress: tell,
   });
-  if (process.connected) process.disconnect();
   const missing = flags.rate === undefined ? shortfalls(result) : [];
   const problems = [...result.problems, ...missing];
   const full = { ...result, ok: problems.length === 0, problems };

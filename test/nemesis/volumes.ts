@@ -17,6 +17,8 @@ const volumeBytes = 4 * 2 ** 30;
 /** Pages of 4 KiB that are left on a full volume: less than a batch may need. */
 const spareKibibytes = 8;
 
+const fillAttemptsMax = 20;
+
 export class Volumes {
   readonly root: string;
   readonly areMounted: boolean;
@@ -48,9 +50,16 @@ export class Volumes {
 
   /** From now on the node's volume has next to no room. */
   async fill(node: string): Promise<void> {
-    const { bsize, blocks, bfree } = await statfs(this.#mountPoint(node));
-    const usedKibibytes = Math.ceil(((blocks - bfree) * bsize) / 1024);
-    await this.#resize(node, `${usedKibibytes + spareKibibytes}k`);
+    for (let left = fillAttemptsMax; ; left -= 1) {
+      const { bsize, blocks, bfree } = await statfs(this.#mountPoint(node));
+      const usedKibibytes = Math.ceil(((blocks - bfree) * bsize) / 1024);
+      try {
+        return await this.#resize(node, `${usedKibibytes + spareKibibytes}k`);
+      } catch (error) {
+        // The node may have written more in the meantime than there was to be room for.
+        if (left === 1) throw error;
+      }
+    }
   }
 
   async makeRoom(node: string): Promise<void> {

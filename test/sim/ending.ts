@@ -4,7 +4,7 @@ import { verifyDirectory } from '../../server/log/verify.js';
 import { checkHistory } from '../checker/checker.js';
 import type { TestNode } from '../engine/cluster.js';
 import { directory } from '../engine/cluster.js';
-import { forgettingFaults } from './faults/forgetting.js';
+import { forgettingFaults, silentFaults } from './faults/forgetting.js';
 import { calm } from './faults/network.js';
 import { rotFaults } from './faults/rot.js';
 import { readAll } from './read-all.js';
@@ -91,8 +91,8 @@ async function recover(
 /** Every file has been read again: those of the log slowly, the others by a start. */
 async function findAllRot(world: World): Promise<void> {
   const { nodes, cluster, plan, promises, supervisor, dice } = world;
-  const hasRotted = [...Object.keys(rotFaults), ...Object.keys(forgettingFaults)];
-  if (!hasRotted.some((name) => (world.counts[name] ?? 0) > 0)) return;
+  const damaging = Object.keys({ ...rotFaults, ...forgettingFaults, ...silentFaults });
+  if (!damaging.some((name) => (world.counts[name] ?? 0) > 0)) return;
   const endMs = cluster.clock.monotonicMs() + (plan.node.scrubIntervalMs ?? 0) + scrubMsMax;
   while (cluster.clock.monotonicMs() < endMs) await cluster.clock.pass(scrubMsMax);
   for (const node of nodes) {

@@ -33,60 +33,73 @@ const segmentBytesMax = 64 * 1024;
 const entries = 12;
 const settleMsMax = 30_000;
 
+/** One cluster lives through so many flips: what ended in it stays in memory. */
+const flipsOfOne = 200;
+
+/** A cluster that was stopped, and can begin again as it was then. */
+interface Stopped {
+  readonly cluster: EngineCluster;
+  readonly victim: TestNode;
+  readonly log: Buffer;
+  restore(): void;
+}
+
 /** `onFlip` is told what has become of all so far. */
 export async function flipBytes(
-  options: FlipOptions,
+  { seed, step, first }: FlipOptions,
   onFlip: (report: FlipReport) => void = () => undefined,
 ): Promise<FlipReport> {
-  const random = seededRandom(options.seed);
-  const cluster = await grown(options.seed);
-  const expected = await wholeLog(cluster, cluster.nodes[0]);
-  for (const node of cluster.nodes) await cluster.clock.run(node.stop());
-  const snapshots = cluster.nodes.map(({ disk }) => disk.snapshot());
-  const [victim] = cluster.nodes;
+  const random = seededRandom(seed);
   const report: FlipReport = {
     ...{ flips: 0, unaffected: 0, repaired: 0, rejoined: 0, refused: 0 },
     wrong: [],
   };
-  if (victim === undefined) return report;
-  for (const { path, length } of victim.disk.files()) {
-    for (let at = options.first; at < length; at += options.step) {
-      for (const [i, node] of cluster.nodes.entries()) {
-        const snapshot = snapshots[i];
-        if (snapshot !== undefined) node.disk.restore(snapshot);
-      }
+  let stopped = await grown(seed);
+  for (const { path, length } of stopped.victim.disk.files()) {
+    for (let at = first; at < length; at += step) {
+      if (report.flips % flipsOfOne === 0) stopped = await grown(seed);
       const bit = Math.floor(random.fraction() * 8);
-      victim.disk.flipBit(path, at, bit);
+      stopped.restore();
+      stopped.victim.disk.flipBit(path, at, bit);
       report.flips += 1;
-      const problem = await outcomeOf(cluster, victim, expected, report);
+      const problem = await outcomeOf(stopped, report);
       if (problem !== undefined) report.wrong.push(`${path}, byte ${at}, bit ${bit}: ${problem}`);
-      for (const node of cluster.nodes) if (node.isRunning) node.crash();
+      for (const node of stopped.cluster.nodes) if (node.isRunning) node.crash();
       onFlip(report);
     }
   }
   return report;
 }
 
-/** A cluster with a log of two segments, a checkpoint and something of everything. */
-async function grown(seed: number): Promise<EngineCluster> {
+/** With a log of two segments, a checkpoint and something of everything; the same each time. */
+async function grown(seed: number): Promise<Stopped> {
   const cluster = await EngineCluster.start({
     seed,
     node: { electionTimeoutMs: 200, segmentBytesMax },
   });
+  const { clock, nodes } = cluster;
   const client = cluster.client();
-  for (let i = 0; i < entries; i += 1) {
-    await cluster.clock.run(client.append(Buffer.alloc(6000, i)));
-  }
-  await cluster.clock.run(client.close());
+  for (let i = 0; i < entries; i += 1) await clock.run(client.append(Buffer.alloc(6000, i)));
+  await clock.run(client.close());
   await cluster.settled();
-  return cluster;
+  const [victim] = nodes;
+  if (victim === undefined) throw new Error('there are nodes');
+  const log = await clock.run(readAll(victim));
+  for (const node of nodes) await clock.run(node.stop());
+  const images = nodes.map((node) => ({ node, image: node.disk.snapshot() }));
+  return {
+    cluster,
+    victim,
+    log,
+    restore() {
+      for (const { node, image } of images) node.disk.restore(image);
+    },
+  };
 }
 
 /** What is wrong; undefined if nothing is. */
 async function outcomeOf(
-  cluster: EngineCluster,
-  victim: TestNode,
-  expected: Buffer,
+  { cluster, victim, log }: Stopped,
   report: FlipReport,
 ): Promise<string | undefined> {
   const others = cluster.nodes.filter((node) => node !== victim);
@@ -108,8 +121,8 @@ async function outcomeOf(
     return refusal instanceof LogLogError ? undefined : `it broke: ${String(refusal)}`;
   }
   if (!(await isSettled(cluster, victim))) return 'it neither came back nor refused';
-  const served = await wholeLog(cluster, victim);
-  if (!served.subarray(0, expected.length).equals(expected)) return 'it serves other bytes';
+  const served = await cluster.clock.run(readAll(victim));
+  if (!served.subarray(0, log.length).equals(log)) return 'it serves other bytes';
   const status = await victim.status();
   if (status.incarnation !== incarnation) report.rejoined += 1;
   else if (status.repairs.ranges > 0) report.repaired += 1;
@@ -128,9 +141,4 @@ async function isSettled(cluster: EngineCluster, victim: TestNode): Promise<bool
   const statuses = await Promise.all(cluster.nodes.map((node) => node.status()));
   const offsets = statuses.flatMap((one) => [one.commitOffset, one.durableOffset, one.endOffset]);
   return new Set(offsets).size === 1 && statuses.some(({ role }) => role === 'leader');
-}
-
-function wholeLog(cluster: EngineCluster, node: TestNode | undefined): Promise<Buffer> {
-  if (node === undefined) throw new Error('there are nodes');
-  return cluster.clock.run(readAll(node));
 }

@@ -17,6 +17,7 @@ export const keptSeeds: readonly KeptSeed[] = [
     why: 'a deposed leader meets rot in what it has to cut off',
   },
   { seed: 175965835, mode: 'survive', why: 'a killed leader cuts off what it had not synced' },
+  { seed: 1381270558, mode: 'survive', why: 'a write is lost just before the end' },
   { seed: 1, mode: 'halt', why: 'rot on every disk' },
   { seed: 18, mode: 'halt', why: 'a node ends with less on its disk than is committed' },
 ];
