@@ -21,8 +21,8 @@ import type { Append, AppendResult, Orderer } from './orderer.js';
 import type { PoolClient, StagedUpload, StagingPool } from './uploads/pool.js';
 
 export interface SessionParts {
-  readonly orderer: Orderer;
-  readonly pool: StagingPool;
+  readonly orderer: Pick<Orderer, 'submit' | 'hasRoom' | 'onRoom' | 'forget'>;
+  readonly pool: Pick<StagingPool, 'client'>;
   /** Something was staged: a reference may wait for it. */
   readonly onStaged: () => void;
   /** Whether a batch has been ordered, as far as this node's log goes. */

@@ -19,8 +19,8 @@ import { LogState, needsBody } from './log/state.js';
 const checkpointBatchesMax = 50_000;
 
 /** Sealed segments whose index is kept in memory. */
-const indexCacheMax = 64;
-const fillAheadBytes = 8 * 2 ** 20;
+export const indexCacheMax = 64;
+export const fillAheadBytes = 8 * 2 ** 20;
 
 const nothing = Buffer.alloc(0);
 

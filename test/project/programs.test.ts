@@ -10,6 +10,7 @@ const programs = {
   mutants: 'mutants/main.js',
   nemesis: 'nemesis/main.js',
   check: 'checker/check.js',
+  bench: 'bench/main.js',
   'brute-force': 'checker/brute-force.test.js',
 } as const;
 type Program = keyof typeof programs;
@@ -20,6 +21,7 @@ const defaults: readonly (readonly [Program, RegExp])[] = [
   ['mutants', /--only <name,\.\.\.> .* core, .*--seconds <count> .*\(default: 20\)/],
   ['nemesis', /--nodes <count> .*default: "3"\) .*--faults <kind,\.\.\.> .* kill-leader, /],
   ['check', /Usage: check .*<file>/],
+  ['bench', /--quick .*--rounds <count> .*\(default: 3\) .*--peers <name,\.\.\.> /],
   ['brute-force', /--seeds <first-last> .*\(default: 1-120000, env: SEEDS\)/],
 ];
 
@@ -48,6 +50,8 @@ const wrong: readonly (readonly [Program, readonly string[], RegExp])[] = [
   ['nemesis', ['--faults', 'fire'], /fire is no kind of fault\.$/],
   ['sim', ['--flips', '0'], whole],
   ['brute-force', ['--seeds', '5-3'], /It is a seed, or the first and the last of several\.$/],
+  ['bench', ['--rounds', '0'], whole],
+  ['bench', ['--only', 'nothing'], /'nothing'/],
   ['check', [], /missing required argument 'file'$/],
   ['check', ['no-such-history'], /no such file or directory/],
   ['check', ['package.json'], /^error: package.json:1 is not a line of a history/],

@@ -1,0 +1,89 @@
+/**
+ * The bare pipe: the ceiling of the design on a machine. The production client sends the same
+ * frames over the same gRPC streams to three processes with the production server, sessions, log
+ * and readers, and the nodes talk over the production links. Done as in LogLog, and where LogLog
+ * does it: each body is uploaded to all three nodes; node 1 verifies its checksum and framing once,
+ * before it orders it; every node gives each batch its header and its place in the chain, writes it
+ * into segments that are filled ahead and syncs once for a group; the others tell node 1 how far
+ * they have synced, once a group; it acknowledges what it and one of them have synced. The logs are
+ * the same to the last bit. Reads and tails come from the same code, memory and files.
+ *
+ * Left out is what makes it a consensus:
+ * - elections, terms, votes, heartbeats and the file that they are kept in; the no-op of a new leader;
+ * - references with their digests (AES-GMAC over each body, at the leader and at each follower), and
+ *   the staging pool's table in which the bodies for them are looked up: followers take bodies in
+ *   the order in which the one producer at work has numbered them;
+ * - the commit offset on its way to the followers: each serves what it has synced itself;
+ * - the table of producers, deduplication, conditions, fencing, and retries of whatever is lost;
+ * - the state of the log at its end and at the commit offset, and its checkpoints;
+ * - the scrubber, repair, and expiry of uploads.
+ *
+ * A body for which the client's own queue to a node has no room goes there by way of node 1, as in
+ * LogLog. But a node that is lagBytesMax behind holds up all; and a link that is lost, as one is
+ * after two seconds of silence, ends its node and the measurement.
+ */
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { localHost } from '../../../cli/ports.js';
+import type { Client } from '../../../index.js';
+import { connect } from '../../../index.js';
+import type { BarePlan } from './bare-node.js';
+import { measureClient } from '../client-driving.js';
+import type { Cluster, Contender } from '../contender.js';
+import type { ServerPlan } from '../servers.js';
+import { eventually, planServers, ServerProcess, startServers, stopServers } from '../servers.js';
+
+const nodeFile = fileURLToPath(new URL('bare-node.js', import.meta.url));
+const connectTimeoutMs = 1000;
+
+export const bare: Contender = {
+  name: 'bare',
+  notes:
+    'no consensus: three processes that write, sync and count, the ceiling of the design; ' +
+    'acknowledges after two of three have synced; driven by the client of LogLog',
+  version: async () => `Node.js ${process.version}`,
+  start: async (directory) => (await startBare(directory)).cluster,
+};
+
+/** The client is closed with the cluster. */
+export async function startBare(directory: string): Promise<{ cluster: Cluster; client: Client }> {
+  const nodes = await planServers(directory);
+  // A name of its own, so that no other cluster is mistaken for this one.
+  const clusterName = `bare-${randomBytes(4).toString('hex')}`;
+  const servers = nodes.map((node) => {
+    const plan: BarePlan = { clusterName, nodes, id: node.id };
+    return new ServerProcess(process.execPath, [nodeFile, JSON.stringify(plan)], node);
+  });
+  const client = await startServers(servers, () => eventually(servers, () => connectToAll(nodes)));
+  const cluster: Cluster = {
+    async measure(workload, seconds) {
+      try {
+        return await measureClient(client, workload, seconds);
+      } finally {
+        for (const server of servers) server.check();
+      }
+    },
+    async stop() {
+      try {
+        await client.close({ timeoutMs: 1 });
+      } finally {
+        await stopServers(servers);
+      }
+    },
+  };
+  return { cluster, client };
+}
+
+/** Rejects unless every node serves: from then on all of them get every frame. */
+async function connectToAll(nodes: readonly ServerPlan[]): Promise<Client> {
+  const addresses = nodes.map(({ port }) => `${localHost}:${port}`);
+  const client = await connect(addresses, { timeoutMs: connectTimeoutMs });
+  try {
+    const { nodes: found } = await client.status({ timeoutMs: connectTimeoutMs });
+    if (found.every(({ reachable }) => reachable)) return client;
+    throw new Error('not every node of the bare pipe serves');
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
