@@ -105,10 +105,12 @@ export class NemesisCluster {
     return this.#processes.get(id);
   }
 
-  /** Nodes that run and that nobody has claimed; none while there is calm. */
+  /** Nodes that run on and that nobody has claimed; none while there is calm. */
   get targets(): string[] {
     if (this.#isCalm) return [];
-    return this.ids.filter((id) => this.isRunning(id) && !this.#claimed.has(id));
+    // Who ends a node starts it again, which a claim would forbid.
+    const isFree = (id: string) => !this.#claimed.has(id) && this.process(id)?.isEnding === false;
+    return this.ids.filter((id) => this.isRunning(id) && isFree(id));
   }
 
   /** Whether no other fault may begin. */

@@ -52,6 +52,11 @@ export class NodeProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** Somebody has asked it to end. */
+  get isEnding(): boolean {
+    return this.#isExpectedToEnd;
+  }
+
   /** Somebody has killed it, perhaps while it was stopping. */
   get isKilled(): boolean {
     return this.#isKilled;
