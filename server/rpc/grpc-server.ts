@@ -38,24 +38,29 @@ export interface GrpcServerOptions extends ListenAddress {
   readonly logger?: Logger;
 }
 
+interface Connections {
+  readonly all: Set<Socket>;
+  /** Those that have not yet said what they speak. */
+  readonly sniffing: Set<Socket>;
+}
+
 export class GrpcServer {
   /** `host:port`, as really bound. */
   readonly address: string;
   readonly #sockets: SocketServer;
   readonly #server: Server;
-  /** Connections that have not yet said what they speak. */
-  readonly #sniffing: ReadonlySet<Socket>;
+  readonly #connections: Connections;
 
   private constructor(
     address: string,
     sockets: SocketServer,
     server: Server,
-    sniffing: ReadonlySet<Socket>,
+    connections: Connections,
   ) {
     this.address = address;
     this.#sockets = sockets;
     this.#server = server;
-    this.#sniffing = sniffing;
+    this.#connections = connections;
   }
 
   /** Throws ADDRESS_IN_USE or CONFIG_INVALID when it cannot listen there. */
@@ -65,27 +70,42 @@ export class GrpcServer {
     const injector = withWideWindows(server, () =>
       server.createConnectionInjector(ServerCredentials.createInsecure()),
     );
-    const sniffing = new Set<Socket>();
-    const sockets = createServer({ noDelay: true }, (socket) => accept(socket, sniffing, injector));
+    const connections: Connections = { all: new Set(), sniffing: new Set() };
+    const sockets = createServer({ noDelay: true }, (socket) =>
+      accept(socket, connections, injector),
+    );
     sockets.maxConnections = connectionsMax;
     const address = await listen(sockets, options, logger);
-    return new GrpcServer(address, sockets, server, sniffing);
+    return new GrpcServer(address, sockets, server, connections);
   }
 
   /** Takes no more calls, and lets those that run go on for at most `graceMs`. */
   async close(graceMs: number): Promise<void> {
+    const { all, sniffing } = this.#connections;
     const closed = new Promise<void>((resolve) => this.#sockets.close(() => resolve()));
-    for (const socket of this.#sniffing) socket.destroy();
-    const timer = setTimeout(() => this.#server.forceShutdown(), graceMs);
+    for (const socket of sniffing) socket.destroy();
+    const timer = setTimeout(() => {
+      this.#server.forceShutdown();
+      // A connection that was shut down waits for the other side, which may never do its part.
+      for (const socket of all) socket.destroy();
+    }, graceMs);
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    clearTimeout(timer);
     await closed;
+    clearTimeout(timer);
   }
 }
 
-function accept(socket: Socket, sniffing: Set<Socket>, injector: ConnectionInjector): void {
+function accept(
+  socket: Socket,
+  { all, sniffing }: Connections,
+  injector: ConnectionInjector,
+): void {
+  all.add(socket);
   sniffing.add(socket);
-  socket.once('close', () => sniffing.delete(socket));
+  socket.once('close', () => {
+    all.delete(socket);
+    sniffing.delete(socket);
+  });
   sniffProtocol(socket, () => {
     sniffing.delete(socket);
     injector.injectConnection(socket);

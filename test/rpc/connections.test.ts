@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect as connectSocket, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { errorFromGrpc } from '../../proto/error-detail.js';
 import { loglogMethods } from '../../proto/grpc.js';
@@ -143,6 +144,16 @@ t.test('closing cuts off what goes on for longer than the grace', async (t) => {
   t.match(errorFromGrpc(error, 'unknown'), { retryable: true, outcome: 'unknown' });
   await until(() => service.uploads[0]?.closed === true);
   await t.rejects(callUnary(client, loglogMethods.status, {}), { code: 14 });
+});
+
+t.test('closing does not wait for a client that says no more', async (t) => {
+  const server = await GrpcServer.start(new RecordingService(), { host: '127.0.0.1', port: 0 });
+  const socket = connect(server.address);
+  t.teardown(() => socket.destroy());
+  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  await once(socket, 'readable');
+  const closed = server.close(50);
+  t.equal(await Promise.race([closed, sleep(5000, 'in vain')]), undefined);
 });
 
 t.test('thousands of calls may wait on one connection', async (t) => {
