@@ -98,9 +98,15 @@ export async function waitForMore(
     const readableAt = watch.end();
     if (page !== undefined) {
       const outcome = page.next > offset ? 'more' : 'nothing';
-      // A change of leader ends a wait early. Its answer may be overtaken by what others get next.
-      const isEarly = returnedAt < calledAt + wait && page.commitOffset <= offset;
-      const call = { session, calledAt, returnedAt, readableAt: isEarly ? null : readableAt };
+      // A change of leader ends a wait early, and on a slow link its answer may be overtaken by
+      // what others get next, however late it comes.
+      const mayBeOvertaken = page.commitOffset <= offset && (readableAt ?? Infinity) > calledAt;
+      const call = {
+        session,
+        calledAt,
+        returnedAt,
+        readableAt: mayBeOvertaken ? null : readableAt,
+      };
       recorder.add({ type: 'wait', ...call, offset, waitMs: wait, outcome });
       offset = Math.max(offset, page.commitOffset);
     }
