@@ -90,9 +90,13 @@ function tuningOptions(): Option[] {
 
 async function runServe(options: ServeCommandOptions): Promise<void> {
   const logger = createLogger(options.id, options.logLevel);
-  // A signal before the node serves ends the process at once: nothing is acknowledged yet.
+  // A signal, or the end of the parent, before the node serves ends the process at once: nothing is
+  // acknowledged yet.
+  const onOrphaned = () => process.exit(exitCodes.failed);
+  process.once('disconnect', onOrphaned);
   const starting = Node.start({ ...nodeOptions(options), logger });
   const node = await orDeadline(options.timeout, `the start of ${options.id}`, starting);
+  process.removeListener('disconnect', onOrphaned);
   const ending = untilTold(node);
   const output = new Output(process.stdout);
   await output.line(`${node.id} serves clients on ${node.address}`);

@@ -1,10 +1,12 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import { freeBasePort, localHost } from '../../cli/ports.js';
+import { mainFile } from '../../cli/processes.js';
 import { createSlots } from '../../server/log/slots.js';
 import { systemDisk } from '../../server/log/system-disk.js';
 import { linesOf, Printed, resultOf, runCommand, startCommand } from './command.js';
@@ -125,6 +127,24 @@ t.test(
     await refused(t, serve(data, '--peers', peers), 7, /^error: WRONG_CLUSTER /);
   },
 );
+
+t.test('a node that waits for others before it serves ends with its parent', async (t) => {
+  const data = await temporaryDirectory(t);
+  const peers = ['n1', 'n2', 'n3'].map((id, i) => `${id}=${localHost}:${port + 20 + i}`).join(',');
+  const peerListen = `${localHost}:${port + 20}`;
+  const args = serve(data, '--peer-listen', peerListen, '--peers', peers);
+  const child = spawn(process.execPath, [mainFile, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  t.teardown(() => void child.kill('SIGKILL'));
+  const waits = new Promise<void>((resolve) => {
+    child.stderr?.on('data', (text) => String(text).includes('no node is here yet') && resolve());
+  });
+  await waits;
+  child.disconnect();
+  const [status] = await once(child, 'exit');
+  t.equal(status, 1);
+});
 
 t.test('an empty directory is refused unless a new cluster is wanted', async (t) => {
   const data = await temporaryDirectory(t);
