@@ -60,7 +60,7 @@ const requestBytes = 2 ** 20;
 /** Bytes that are kept until they are proven; a batch more may be. */
 export const keptBytesMax = 64 * 2 ** 20;
 
-/** The first source that has a proof. */
+/** The first source that has a proof. Throws SHUTTING_DOWN once nobody is asked any more. */
 export async function prove(donor: Donor, question: Question): Promise<Answer> {
   let unanswered = false;
   for (let source = 0; ; source += 1) {
@@ -69,7 +69,7 @@ export async function prove(donor: Donor, question: Question): Promise<Answer> {
       if (found === 'noSource') return { type: 'unproven', unanswered };
       if (found !== 'noProof') return found;
     } catch (error) {
-      if (!(error instanceof LogLogError)) throw error;
+      if (!(error instanceof LogLogError) || error.code === 'SHUTTING_DOWN') throw error;
       unanswered = true;
     }
   }

@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Batch } from '../../proto/batch.js';
 import { batchEnd, bodyChecksum, buildBatch } from '../../proto/batch.js';
+import { LogLogError } from '../../proto/errors.js';
 import { keptBytesMax } from '../../server/log/proof.js';
 import { positionOf } from '../../server/log/segment.js';
 import { Batches, openLog } from './log-fixture.js';
@@ -93,6 +94,15 @@ t.test('a source that does not answer is told apart from one that knows nothing'
   t.match(silent, { type: 'unproven', unproven: { unanswered: true } });
   const opened = await mendedLog(rotten, new TestDonor('silent', all));
   t.ok((await bytesHeld(opened)).equals(log.batches.bytes));
+});
+
+t.test('when nobody is asked any more, mending ends', async (t) => {
+  const log = await someLog(40, 2500);
+  const rotten = log.disk.crash();
+  spoil(log, rotten, log.batches.all.slice(3, 6));
+  const stopped = new LogLogError('SHUTTING_DOWN', 'the node is shutting down');
+  const donor = { batchesFrom: () => Promise.reject(stopped) };
+  await t.rejects(openMended(rotten, donor), { code: 'SHUTTING_DOWN' });
 });
 
 t.test('bytes in a body that look like a batch anchor nothing', async (t) => {
