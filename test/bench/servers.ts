@@ -1,4 +1,4 @@
-/** Servers of peers as child processes of this one, which they do not outlive. */
+/** Servers of peers as child processes of this one, which ends them unless it is killed itself. */
 import type { ChildProcess } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';

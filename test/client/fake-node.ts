@@ -6,7 +6,6 @@ import type {
   NodeStatus,
   Page,
   ReadRequest,
-  StagedCounters,
   TailHandlers,
   TailRequest,
   TailStream,
@@ -18,6 +17,7 @@ import type {
   UploadStream,
 } from '../../proto/service.js';
 import type { FakeCluster } from './fake-cluster.js';
+import { nothingStaged } from './nothing-staged.js';
 
 /** How long a message takes, each way. */
 export const latencyMs = 1;
@@ -178,7 +178,7 @@ export class FakeNode implements LogLogService {
         admitted: true,
         repairs: { ranges: 0, bytes: 0 },
         nodes: nodes.map(({ id, address }) => ({ id, address })),
-        staged: noStaged,
+        staged: nothingStaged,
       };
     });
   }
@@ -302,20 +302,3 @@ export class FakeNode implements LogLogService {
     this.#cluster.nodeClock.after(latencyMs, run);
   }
 }
-
-const noStaged: StagedCounters = {
-  stagedBatches: 0,
-  stagedBytes: 0,
-  matchedBatches: 0,
-  matchedBytes: 0,
-  inlinedBatches: 0,
-  inlinedBytes: 0,
-  missing: 0,
-  missingBytes: 0,
-  mismatched: 0,
-  mismatchedBytes: 0,
-  expired: 0,
-  expiredBytes: 0,
-  heldBatches: 0,
-  heldBytes: 0,
-};

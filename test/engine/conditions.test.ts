@@ -1,11 +1,12 @@
 /** Conditional appends: what decides them, and what a refusal may say. */
+import type { Test } from 'tap';
 import t from 'tap';
 import { dataFrame } from '../node/raw-upload.js';
 import { EngineCluster } from './cluster.js';
 import { Upload } from './upload.js';
 
 /** A cluster with an entry in it, and an open upload to its leader. */
-async function started() {
+async function started(t: Test) {
   const cluster = await EngineCluster.start();
   const leader = await cluster.leader();
   const client = cluster.client();
@@ -17,7 +18,7 @@ async function started() {
 }
 
 t.test('a retry of what was accepted is no conflict, although the end has moved', async (t) => {
-  const { cluster, client, upload, epoch, end } = await started();
+  const { cluster, client, upload, epoch, end } = await started(t);
   const frame = dataFrame(epoch, 1, 'expected', { expect: end });
   upload.send(frame);
   const original = await upload.acknowledged(1);
@@ -29,7 +30,7 @@ t.test('a retry of what was accepted is no conflict, although the end has moved'
 });
 
 t.test('a retry of what was accepted is no conflict, although the token has changed', async (t) => {
-  const { cluster, client, upload, epoch } = await started();
+  const { cluster, client, upload, epoch } = await started(t);
   await cluster.clock.run(client.fence(Buffer.from('mine')));
   const frame = dataFrame(epoch, 1, 'mine', { token: Buffer.from('mine') });
   upload.send(frame);
@@ -41,7 +42,7 @@ t.test('a retry of what was accepted is no conflict, although the token has chan
 });
 
 t.test('only the token in force lets an append in', async (t) => {
-  const { cluster, client, upload, epoch } = await started();
+  const { cluster, client, upload, epoch } = await started(t);
   const token = Buffer.from('mine');
   upload.send(dataFrame(epoch, 1, 'too early', { token }));
   t.match(await upload.refused(1), { code: 'TOKEN_MISMATCH', outcome: 'none' });
@@ -54,18 +55,18 @@ t.test('only the token in force lets an append in', async (t) => {
 });
 
 t.test('an end that is passed is refused for good, one that is ahead is not', async (t) => {
-  const { upload, epoch, end } = await started();
+  const { upload, epoch, end } = await started(t);
   upload.send(dataFrame(epoch, 1, 'too late', { expect: 0 }));
   t.match(await upload.refused(1), { code: 'CONDITION_FAILED', end, outcome: 'none' });
   const early = dataFrame(epoch, 2, 'early', { expect: end, follows: 0 });
   upload.send({ ...early, append: { follows: 0, uploadedTo: 0, expect: end + 1 } });
   t.match(await upload.refused(2), { code: 'CONDITION_AHEAD', end, outcome: 'unknown' });
   upload.send(early);
-  t.same((await upload.acknowledged(2)).offset >= end, true, 'and may be tried again');
+  t.ok((await upload.acknowledged(2)).offset >= end, 'and may be tried again');
 });
 
 t.test('nothing is refused for the sake of what is not committed', async (t) => {
-  const { cluster, leader, upload, epoch } = await started();
+  const { cluster, leader, upload, epoch } = await started(t);
   for (const follower of cluster.others(leader)) follower.diskDelayMs = () => 300;
   upload.send(dataFrame(epoch, 1, 'slow', {}));
   upload.send(dataFrame(epoch, 2, 'refused', { expect: 0 }));

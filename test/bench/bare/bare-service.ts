@@ -7,7 +7,6 @@ import type {
   NodeStatus,
   Page,
   ReadRequest,
-  StagedCounters,
   TailHandlers,
   TailRequest,
   TailStream,
@@ -21,26 +20,10 @@ import type { Members } from '../../../server/members.js';
 import { firstIncarnation } from '../../../server/raft/types.js';
 import type { Readers } from '../../../server/readers.js';
 import { Session } from '../../../server/session.js';
+import { nothingStaged } from '../../client/nothing-staged.js';
 import type { BareLog } from './bare-log.js';
 import { bareTerm } from './bare-log.js';
 import type { BarePart } from './bare-part.js';
-
-const nothingStaged: StagedCounters = {
-  stagedBatches: 0,
-  stagedBytes: 0,
-  matchedBatches: 0,
-  matchedBytes: 0,
-  inlinedBatches: 0,
-  inlinedBytes: 0,
-  missing: 0,
-  missingBytes: 0,
-  mismatched: 0,
-  mismatchedBytes: 0,
-  expired: 0,
-  expiredBytes: 0,
-  heldBatches: 0,
-  heldBytes: 0,
-};
 
 export interface BareServiceParts {
   readonly id: string;

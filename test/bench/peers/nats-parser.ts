@@ -1,4 +1,5 @@
 /** What a NATS server sends, parsed however it is cut. */
+import { Incoming } from './incoming.js';
 
 export type NatsMessage =
   | { readonly type: 'ping' }
@@ -17,31 +18,24 @@ export type NatsMessage =
 
 const lineFeed = 10;
 const lineEndBytes = 2;
-const empty: Buffer = Buffer.alloc(0);
 
 export class NatsParser {
   readonly #onMessage: (message: NatsMessage) => void;
-  #buffer = empty;
-  #at = 0;
+  readonly #incoming = new Incoming();
 
   constructor(onMessage: (message: NatsMessage) => void) {
     this.#onMessage = onMessage;
   }
 
   push(chunk: Buffer): void {
-    const rest = this.#buffer.subarray(this.#at);
-    this.#buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    this.#at = 0;
-    while (this.#parseOne()) {
-      // Until what is left is incomplete.
-    }
+    this.#incoming.push(chunk, () => this.#parseOne());
   }
 
   /** Returns false, and has consumed nothing, if the next message is not all here. */
   #parseOne(): boolean {
-    const lineEnd = this.#buffer.indexOf(lineFeed, this.#at);
+    const lineEnd = this.#incoming.bytes.indexOf(lineFeed, this.#incoming.at);
     if (lineEnd === -1) return false;
-    const line = this.#buffer.toString('latin1', this.#at, lineEnd - 1);
+    const line = this.#incoming.bytes.toString('latin1', this.#incoming.at, lineEnd - 1);
     const next = lineEnd + 1;
     const [operation = '', ...words] = line.split(' ');
     switch (operation.toUpperCase()) {
@@ -62,7 +56,7 @@ export class NatsParser {
       default:
         throw new Error(`NATS sends '${line}'`);
     }
-    this.#at = next;
+    this.#incoming.at = next;
     return true;
   }
 
@@ -76,11 +70,11 @@ export class NatsParser {
     const headerBytes = isHeaded ? Number(words.at(-2)) : 0;
     const [subject = '', id, replyTo] = words.slice(0, -sizes);
     const to = from + bytes;
-    if (to + lineEndBytes > this.#buffer.length) return false;
-    const headers = this.#buffer.toString('latin1', from, from + headerBytes);
+    if (to + lineEndBytes > this.#incoming.bytes.length) return false;
+    const headers = this.#incoming.bytes.toString('latin1', from, from + headerBytes);
     const [status = ''] = headers.split('\r\n', 1);
-    const payload = this.#buffer.subarray(from + headerBytes, to);
-    this.#at = to + lineEndBytes;
+    const payload = this.#incoming.bytes.subarray(from + headerBytes, to);
+    this.#incoming.at = to + lineEndBytes;
     const subscription = Number(id);
     this.#onMessage({ type: 'message', subject, subscription, replyTo, status, payload });
     return true;

@@ -1,4 +1,5 @@
 /** Redis' protocol, RESP2: requests are written, replies are parsed however they are cut. */
+import { Incoming } from './incoming.js';
 
 export class RespError extends Error {}
 
@@ -11,7 +12,6 @@ interface Open {
 }
 
 const carriageReturn = 13;
-const empty = Buffer.alloc(0);
 
 /** A request in the form that every command takes. */
 export function request(...args: readonly (string | number | Buffer)[]): Buffer {
@@ -26,8 +26,7 @@ export function request(...args: readonly (string | number | Buffer)[]): Buffer 
 export class RespParser {
   readonly #onReply: (reply: RespValue) => void;
   readonly #open: Open[] = [];
-  #buffer: Buffer = empty;
-  #at = 0;
+  readonly #incoming = new Incoming();
 
   /** Strings of replies are views of what was received. */
   constructor(onReply: (reply: RespValue) => void) {
@@ -35,20 +34,15 @@ export class RespParser {
   }
 
   push(chunk: Buffer): void {
-    const rest = this.#buffer.subarray(this.#at);
-    this.#buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    this.#at = 0;
-    while (this.#parseOne()) {
-      // Until what is left is incomplete.
-    }
+    this.#incoming.push(chunk, () => this.#parseOne());
   }
 
   /** Returns false, and has consumed nothing, if the next item is not all here. */
   #parseOne(): boolean {
-    const lineEnd = this.#buffer.indexOf(carriageReturn, this.#at);
-    if (lineEnd === -1 || lineEnd + 1 >= this.#buffer.length) return false;
-    const type = this.#buffer[this.#at];
-    const line = this.#buffer.toString('latin1', this.#at + 1, lineEnd);
+    const lineEnd = this.#incoming.bytes.indexOf(carriageReturn, this.#incoming.at);
+    if (lineEnd === -1 || lineEnd + 1 >= this.#incoming.bytes.length) return false;
+    const type = this.#incoming.bytes[this.#incoming.at];
+    const line = this.#incoming.bytes.toString('latin1', this.#incoming.at + 1, lineEnd);
     const next = lineEnd + 2;
     switch (String.fromCharCode(type ?? 0)) {
       case '+':
@@ -69,21 +63,21 @@ export class RespParser {
   #parseString(length: number, from: number): boolean {
     if (length === -1) return this.#take(null, from);
     const to = from + length;
-    if (to + 2 > this.#buffer.length) return false;
-    return this.#take(this.#buffer.subarray(from, to), to + 2);
+    if (to + 2 > this.#incoming.bytes.length) return false;
+    return this.#take(this.#incoming.bytes.subarray(from, to), to + 2);
   }
 
   #openArray(length: number, next: number): boolean {
     if (length === -1) return this.#take(null, next);
     if (length === 0) return this.#take([], next);
-    this.#at = next;
+    this.#incoming.at = next;
     this.#open.push({ items: [], length });
     return true;
   }
 
   /** A value may fill the array that it lies in, and that one the next. */
   #take(value: RespValue, next: number): true {
-    this.#at = next;
+    this.#incoming.at = next;
     let complete = value;
     for (;;) {
       const open = this.#open.at(-1);
