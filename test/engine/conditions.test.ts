@@ -1,4 +1,4 @@
-/** Conditional appends: what decides them, and what a refusal may say. */
+/** Conditional appends and retries: what decides them, and what an answer may say. */
 import type { Test } from 'tap';
 import t from 'tap';
 import { dataFrame } from '../node/raw-upload.js';
@@ -27,6 +27,18 @@ t.test('a retry of what was accepted is no conflict, although the end has moved'
   upload.send(frame);
   t.same(await upload.acknowledged(1), original);
   t.equal(upload.refusals.size, 0);
+});
+
+t.test('a retry is acknowledged when its original is committed, and not before', async (t) => {
+  const { cluster, leader, upload, epoch } = await started(t);
+  for (const follower of cluster.others(leader)) follower.diskDelayMs = () => 300;
+  const frame = dataFrame(epoch, 1, 'slow', {});
+  upload.send(frame);
+  await cluster.clock.pass(100);
+  upload.send(frame);
+  await cluster.clock.pass(100);
+  t.same([upload.acknowledgements.size, upload.refusals.size], [0, 0]);
+  t.equal((await upload.acknowledged(1)).offset, epoch + 96);
 });
 
 t.test('a retry of what was accepted is no conflict, although the token has changed', async (t) => {

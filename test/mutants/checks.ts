@@ -69,6 +69,7 @@ function testFilesIn(folder: string): string[] {
 /** The first promise, in the output of a test (TAP), that was not kept. */
 function failureIn({ exitCode, stdout, stderr }: Ended): string {
   if (exitCode === null) return 'does not end';
-  const [, name] = /^not ok \d+ - (.*?)(?: # time=.*)?$/m.exec(stdout) ?? [];
+  const [before = ''] = stdout.split(/^ *not ok /m, 1);
+  const name = /.*^ *# Subtest: (.*?)$/ms.exec(before)?.[1];
   return name ?? stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`;
 }

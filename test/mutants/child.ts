@@ -26,7 +26,13 @@ export function runMutant(
 ): Promise<Ended> {
   const path = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, ['--expose-gc', '--import', hooks, path, ...args], {
-    env: { ...process.env, LOGLOG_MUTANT: mutant, TAP_TIMEOUT: String(limitMs / 1000) },
+    // A test that has found something need not go on.
+    env: {
+      ...process.env,
+      LOGLOG_MUTANT: mutant,
+      TAP_TIMEOUT: String(limitMs / 1000),
+      TAP_BAIL: '1',
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];
