@@ -24,6 +24,7 @@ import { segmentsIn } from './log/segment.js';
 import type { NodeSettings } from './options.js';
 import { defaults, invalid } from './options.js';
 import { firstIncarnation } from './raft/types.js';
+import type { PeerState } from './raft/types.js';
 import type { ClusterIntroduction } from './rpc/introduction.js';
 
 /** What a node comes back with when it has lost something. */
@@ -44,8 +45,13 @@ const beginnings = new Set(['hard-state', 'truncation', 'log', 'lock']);
 /** Of a node that remembers no promise, and may not make one. */
 const forgetful = { term: 0, vote: null, admitted: null } as const;
 
+/** Of numbers that are drawn once and as good as certainly never again. */
+const randomBytes = 6;
+
 export class Directory {
   readonly hardState: HardState;
+  /** A number of this process, and the term that the disk had when it started. */
+  readonly #process: Pick<PeerState, 'process' | 'startTerm'>;
   readonly #disk: Disk;
   readonly #path: string;
   readonly #random: RandomSource;
@@ -57,6 +63,16 @@ export class Directory {
     this.#path = path;
     this.#random = random;
     this.#identity = identity;
+    this.#process = {
+      process: random.bytes(randomBytes).readUIntLE(0, randomBytes),
+      startTerm: hardState.term,
+    };
+  }
+
+  /** What this node greets others with; null while it does not know how far its log is durable. */
+  greeting(durableOffset: number | null): PeerState {
+    const { incarnation } = this.#identity;
+    return { incarnation, ...this.#process, term: this.hardState.term, durableOffset };
   }
 
   /** As it is on the disk: `renew` changes its incarnation. */
@@ -214,7 +230,7 @@ async function introducedPlan(settings: NodeSettings, means: DirectoryMeans): Pr
 
 /** From 2 to 2^48 - 1: no node has been it before, as good as certainly. */
 function drawIncarnation(random: RandomSource): number {
-  return Math.max(firstIncarnation + 1, random.bytes(6).readUIntLE(0, 6));
+  return Math.max(firstIncarnation + 1, random.bytes(randomBytes).readUIntLE(0, randomBytes));
 }
 
 function warn({ logger, directory }: NodeSettings, incarnation: number, reason: string): void {

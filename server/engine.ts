@@ -174,11 +174,7 @@ export class Engine {
       onAddress: (peer, address) => {
         if (this.#members.address(peer, address)) this.service.leaderChanged();
       },
-      state: () => ({
-        incarnation: this.#directory.identity.incarnation,
-        term: this.#directory.hardState.term,
-        durableOffset: this.#store.log.durableOffset,
-      }),
+      state: () => this.#directory.greeting(this.#store.log.durableOffset),
     });
     this.#replica.start(this.#settings.electionTimeoutMs / electionTicks);
     this.#scrubber.start();

@@ -138,11 +138,7 @@ class Opening {
       onLink: (peer, incarnation) => repairs.link(peer, incarnation !== null),
       onGreeting: () => undefined,
       onAddress: () => undefined,
-      state: () => ({
-        incarnation: directory.identity.incarnation,
-        term: directory.hardState.term,
-        durableOffset: null,
-      }),
+      state: () => directory.greeting(null),
     });
   }
 

@@ -15,14 +15,18 @@ export function meet(core: Core, peer: NodeId, incarnation: number): Link {
   const { state } = core;
   const known = findLink(core, peer);
   if (known?.incarnation === incarnation) return known;
-  const link = { peer, up: false, incarnation, term: 0, forgotten: false };
+  const link = { peer, up: false, incarnation, process: null, term: 0, forgotten: false };
   state.links = [...state.links.filter((other) => other !== known), link];
   return link;
 }
 
 /** Notes whether the peer has forgotten what it promised as the incarnation that it still is. */
 export function compareWithPast(core: Core, link: Link, peerState: PeerState): void {
-  link.forgotten ||= isOlder(core, link, peerState);
+  const { process, startTerm } = peerState;
+  // Everything heard so far is of earlier processes: this one says nothing before its greeting.
+  const isNew = process !== link.process;
+  link.forgotten ||= (isNew && startTerm < link.term) || hasLessThanMatched(core, link, peerState);
+  link.process = process;
 }
 
 export function part(core: Core, peer: NodeId): void {
@@ -71,10 +75,9 @@ export function isCounted(core: Core, peer: NodeId): boolean {
   return link !== undefined && link.up && counts(core, link);
 }
 
-/** Whether the peer's directory is older than what this very incarnation of it has said. */
-function isOlder(core: Core, known: Link, peerState: PeerState): boolean {
+/** Whether the peer's log ends before what it has acknowledged to this leader. */
+function hasLessThanMatched(core: Core, known: Link, peerState: PeerState): boolean {
   const { role, term } = core.state;
-  if (peerState.term < known.term) return true;
   // In a later term another leader may have cut its log back.
   if (role.type !== 'leader' || peerState.term > term) return false;
   const { matchOffset } = progressOf(role.peers, known.peer);

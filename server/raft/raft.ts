@@ -229,6 +229,7 @@ function onGreeting(core: Core, id: NodeId, peerState: PeerState): void {
   const isKnown = findLink(core, id)?.incarnation === peerState.incarnation;
   const link = meet(core, id, peerState.incarnation);
   if (isKnown) compareWithPast(core, link, peerState);
+  else link.process = peerState.process;
   reviewPeer(core, id);
 }
 

@@ -44,6 +44,8 @@ export interface Link {
   /** Messages get through. */
   up: boolean;
   readonly incarnation: number;
+  /** The one that greeted last; null before the first greeting of this incarnation. */
+  process: number | null;
   /** The latest term that this incarnation has told this node. */
   term: number;
   /** It came back with an older directory: nothing of it counts until it is another incarnation. */

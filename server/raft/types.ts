@@ -43,6 +43,13 @@ export const firstIncarnation = 1;
  */
 export interface PeerState {
   readonly incarnation: number;
+  /** Another number each time that its process starts. */
+  readonly process: number;
+  /**
+   * As its disk had it when the process started: by now it may have been told of a later one, which
+   * would hide that the disk has forgotten some.
+   */
+  readonly startTerm: number;
   readonly term: number;
   /** Null while its log is being made whole: it does not know yet. */
   readonly durableOffset: number | null;

@@ -110,9 +110,10 @@ export class PeerDialler {
     this.#lastProblem = '';
     const { logger } = this.#options;
     logger.info({ peer: this.#peer, address: this.#address }, 'connected to a peer');
-    const { clientAddress, incarnation, term, durableOffset } = hello;
+    const { clientAddress, incarnation, process, startTerm, term, durableOffset } = hello;
     if (clientAddress !== '') this.#handlers.onAddress(this.#peer, clientAddress);
-    this.#handlers.onGreeting(this.#peer, { incarnation, term, durableOffset });
+    const state = { incarnation, process, startTerm, term, durableOffset };
+    this.#handlers.onGreeting(this.#peer, state);
     return hello;
   }
 

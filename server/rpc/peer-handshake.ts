@@ -2,7 +2,7 @@
 import type { NodeId, PeerState } from '../raft/types.js';
 import type { PeerHello } from './peer-codec.js';
 
-const peerProtocolVersion = 2;
+const peerProtocolVersion = 3;
 
 /** From dialling, or from being dialled, until both hellos have been heard. */
 export const handshakeMsMax = 2_000;
@@ -21,15 +21,12 @@ export interface PeerIdentity {
 
 export function helloOf(identity: PeerIdentity): PeerHello {
   const { clusterId, nodeId } = identity;
-  const { incarnation, term, durableOffset } = identity.state();
   return {
     protocolVersion: peerProtocolVersion,
     clusterId,
     nodeId,
     clientAddress: identity.clientAddress(),
-    incarnation,
-    term,
-    durableOffset,
+    ...identity.state(),
   };
 }
 

@@ -33,7 +33,7 @@ class Peer {
         onGreeting: () => undefined,
         onAddress: () => undefined,
       },
-      () => ({ incarnation: 1, term: 0, durableOffset: 0 }),
+      () => ({ incarnation: 1, process: 1, startTerm: 0, term: 0, durableOffset: 0 }),
     );
   }
 

@@ -35,6 +35,8 @@ export class PeerNetwork {
   repeatRate = 0;
   /** Every message takes its own time, up to this. */
   delayMsMax = 1;
+  /** How much later one of the two connections between two nodes may come up than the other. */
+  spreadMsMax = 0;
   /** Whether messages overtake each other, as they cannot on one real connection. */
   reorders = true;
   /** Messages for which it is false vanish. */
@@ -197,7 +199,8 @@ export class PeerNetwork {
     way.state = 'connecting';
     const connection = (way.connection += 1);
     const { from, to } = way;
-    this.#clock.after(noticeMs, () => {
+    const spreadMs = this.spreadMsMax > 0 ? this.#random.fraction() * this.spreadMsMax : 0;
+    this.#clock.after(noticeMs + spreadMs, () => {
       const [port, peer] = [this.#ports.get(from), this.#ports.get(to)];
       if (way.connection !== connection || port === undefined || peer === undefined) return;
       way.state = 'up';

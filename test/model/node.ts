@@ -128,7 +128,7 @@ export function sureOf(node: NodeState): Chain {
 
 /** What the node greets others with. */
 export function peerStateOf({ incarnation, term, durable }: Directory): PeerState {
-  return { incarnation, term, durableOffset: endOf(durable) };
+  return { incarnation, process: 0, startTerm: term, term, durableOffset: endOf(durable) };
 }
 
 function start(id: NodeId, scope: Scope, directory: Directory, renewed: NodeId | null): NodeState {
@@ -180,6 +180,8 @@ export function normalise(node: NodeState, scope: Scope): void {
   core.electionTimeoutTicks = 2 * electionTicks - 1;
   core.randomSeed = 1;
   core.log.syncTick = nowTick;
+  // Whoever greets has been restarted.
+  for (const link of core.links) link.process = null;
   core.links.sort((one, other) => (one.peer < other.peer ? -1 : 1));
   // It tells an older copy of a directory from the directory, and nothing else.
   if (scope.copiesMax === 0) for (const link of core.links) link.term = 0;

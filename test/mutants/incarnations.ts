@@ -87,7 +87,14 @@ export const incarnationMutations: readonly Mutation[] = [
     'older-copy-unnoticed',
     'does not notice that a directory is older than what it promised',
     'server/raft/links',
-    ['link.forgotten ||= isOlder(core, link, peerState);', ''],
+    ['link.forgotten ||=', 'void'],
+  ),
+  breaks(
+    'incarnations end',
+    'older-copy-in-disguise',
+    'takes the term that a node has been told of meanwhile for one that it remembers',
+    'server/raft/links',
+    ['startTerm < link.term', 'peerState.term < link.term'],
   ),
   breaks(
     'incarnations end',

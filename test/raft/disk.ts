@@ -31,6 +31,8 @@ export class SimulatedDisk {
   written: Mark[] = [];
   durable: Mark[] = [];
   generation = 0;
+  /** Of the process that runs on it: its number, and the term that it found. */
+  process = { process: 0, startTerm: 0 };
   /** While held, nothing is synced. */
   held = false;
 
@@ -50,8 +52,8 @@ export class SimulatedDisk {
 
   /** What this node says of itself on a new link. */
   get peerState(): PeerState {
-    const { incarnation, term } = this;
-    return { incarnation, term, durableOffset: lastOf(this.durable).end };
+    const { incarnation, process, term } = this;
+    return { incarnation, ...process, term, durableOffset: lastOf(this.durable).end };
   }
 
   image(): DiskImage {
@@ -108,6 +110,7 @@ export class SimulatedDisk {
 
   start(commitOffset: number): RaftStart {
     const { term, vote, incarnation } = this;
+    this.process = { process: this.process.process + 1, startTerm: term };
     const { end, chain } = lastOf(this.durable);
     const terms: TermStart[] = [];
     const admissions: AdmissionAt[] = [];

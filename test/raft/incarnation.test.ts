@@ -218,6 +218,23 @@ t.test('an older copy is noticed by any node, which knows what term the node was
   t.match(network.core('c'), { admitted: true, commitOffset: network.leader?.core.endOffset });
 });
 
+t.test('an older copy is noticed although it has been told of a later term since', async (t) => {
+  const raft = startB(held, { term: 4 });
+  raft.step(from('c', { type: 'voteReply', term: 4, preVote: false, granted: false }));
+  const told = [{ to: 'c', message: { type: 'forgotten', incarnation: 1 } }];
+  t.match(come(raft, 'c', { startTerm: 3, term: 6, durableOffset: 30 }), told);
+});
+
+t.test('a process that was told of later terms since it started is no older copy', async (t) => {
+  const raft = startB(held, { term: 4 });
+  const state = { process: 7, startTerm: 4, durableOffset: 30 };
+  come(raft, 'c', { ...state, term: 4 });
+  raft.step(from('c', { type: 'voteReply', term: 6, preVote: false, granted: false }));
+  t.strictSame(come(raft, 'c', { ...state, term: 6 }), []);
+  const told = [{ message: { type: 'forgotten' } }];
+  t.match(come(raft, 'c', { ...state, process: 8, term: 6 }), told, 'but the next one is');
+});
+
 t.test('who has forgotten something is told until it is gone, and heard by nobody', async (t) => {
   const raft = startB(held, { term: 4 });
   raft.step(from('c', { type: 'voteReply', term: 4, preVote: false, granted: false }));

@@ -66,9 +66,14 @@ export function from(
   return { type: 'message', from: node, incarnation, message };
 }
 
-/** A peer comes, with an empty log unless something else is said. */
+let processes = 0;
+
+/** A peer's process starts, with an empty log unless something else is said. */
 export function come(raft: Raft, peer: NodeId, state: Partial<PeerState> = {}): Effect[] {
-  const greeting = { incarnation: firstIncarnation, term: 0, durableOffset: 0, ...state };
+  processes += 1;
+  const { incarnation = firstIncarnation, term = 0 } = state;
+  const defaults = { incarnation, process: processes, startTerm: term, term, durableOffset: 0 };
+  const greeting = { ...defaults, ...state };
   return [
     ...raft.step({ type: 'greeting', peer, state: greeting }),
     ...raft.step({ type: 'link', peer, incarnation: greeting.incarnation }),

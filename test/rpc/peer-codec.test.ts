@@ -155,6 +155,8 @@ t.test('a hello is what it was after the wire, and no other message is one', asy
     nodeId: text,
     clientAddress: text,
     incarnation: integer,
+    process: integer,
+    startTerm: integer,
     term: integer,
     durableOffset: fc.option(integer),
   });
@@ -196,6 +198,8 @@ const someHello: PeerHello = {
   nodeId: 'n',
   clientAddress: '',
   incarnation: 0,
+  process: 0,
+  startTerm: 0,
   term: 0,
   durableOffset: 0,
 };

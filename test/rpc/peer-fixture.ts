@@ -109,7 +109,13 @@ export async function startAll(
       const own = { peers: peers[index] as Map<string, string>, ...changes(id) };
       const transport = await WebSocketPeers.listen(options(id, own));
       t.teardown(() => transport.close());
-      const state = { incarnation: index + 1, term: 10, durableOffset: 2 ** 53 - 1 };
+      const state = {
+        incarnation: index + 1,
+        process: 2 ** 48 - 1 - index,
+        startTerm: 9,
+        term: 10,
+        durableOffset: 2 ** 53 - 1,
+      };
       return { id, transport, node: new RecordedNode(state) };
     }),
   );

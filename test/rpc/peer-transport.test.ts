@@ -33,11 +33,13 @@ const bodies = (length: number): PeerMessage => ({
 });
 
 const hello = {
-  protocolVersion: 2,
+  protocolVersion: 3,
   clusterId: cluster.clusterId,
   nodeId: 'b',
   clientAddress: '',
   incarnation: 1,
+  process: 1,
+  startTerm: 3,
   term: 3,
   durableOffset: 4096,
 };
@@ -194,7 +196,13 @@ t.test('a node that restarts its links comes back as what it has become', async 
   if (a === undefined || b === undefined || c === undefined) throw new Error('three were started');
   await until(() => [a, b, c].every(({ node }) => node.up.size === 2));
   for (let round = 1; round <= 3; round += 1) {
-    a.node.state = { incarnation: 1000 + round, term: 10 + round, durableOffset: round };
+    a.node.state = {
+      incarnation: 1000 + round,
+      process: 1,
+      startTerm: 9,
+      term: 10 + round,
+      durableOffset: round,
+    };
     const callsBefore = a.node.calls;
     a.transport.restart();
     t.equal(a.node.calls, callsBefore, 'no handler is called from within');
@@ -230,7 +238,7 @@ t.test('a node that restarts its links does not wait until it would have dialled
     options('b', { peers, logger, clock: { ...systemClock, after } }),
   );
   t.teardown(() => b.close());
-  const state = { incarnation: 1, term: 0, durableOffset: 0 };
+  const state = { incarnation: 1, process: 1, startTerm: 0, term: 0, durableOffset: 0 };
   const [nodeA, nodeB] = [new RecordedNode(state), new RecordedNode(state)];
   b.start(nodeB, () => state);
   await until(() => problems.length === 1);

@@ -125,7 +125,13 @@ function link(
         onGreeting: () => undefined,
         onAddress: () => undefined,
       },
-      () => ({ incarnation: firstIncarnation, term: bareTerm, durableOffset: 0 }),
+      () => ({
+        incarnation: firstIncarnation,
+        process: 0,
+        startTerm: bareTerm,
+        term: bareTerm,
+        durableOffset: 0,
+      }),
     );
   });
 }

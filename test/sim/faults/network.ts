@@ -117,8 +117,12 @@ export const networkFaults = {
   },
 } satisfies Record<string, Fault>;
 
+/** A node that does not get through to another at first tries it again a little later. */
+const spreadMsMax = 300;
+
 /** As the plan has the network while nothing is wrong with it. */
 export function calm(world: World): void {
+  world.cluster.peers.spreadMsMax = spreadMsMax;
   world.cluster.peers.lossRate = 0;
   world.cluster.peers.delayMsMax = world.plan.peerDelayMsMax;
 }
