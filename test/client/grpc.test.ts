@@ -36,7 +36,7 @@ async function served(t: Test): Promise<{ fake: FakeCluster; servers: GrpcServer
 
 t.test('when nothing listens, each address is told with its reason', async (t) => {
   const [one, two] = [await unusedAddress(), await unusedAddress()];
-  const error = await connect(`${one},${two}`, { timeoutMs: 400 }).catch((e: Error) => e);
+  const error = await connect(`${one},${two}`, { timeoutMs: 3000 }).catch((e: Error) => e);
   t.match(error, { code: 'UNAVAILABLE', outcome: 'none' });
   t.match((error as Error).message, new RegExp(`${one}: .*ECONNREFUSED.*; ${two}: .*ECONNREFUSED`));
   await t.rejects(connect('localhost'), { code: 'INVALID_ARGUMENT' });
