@@ -46,7 +46,7 @@ const beginnings = new Set(['hard-state', 'truncation', 'log', 'lock']);
 const forgetful = { term: 0, vote: null, admitted: null } as const;
 
 /** Of numbers that are drawn once and as good as certainly never again. */
-const randomBytes = 6;
+const drawnBytes = 6;
 
 export class Directory {
   readonly hardState: HardState;
@@ -64,7 +64,7 @@ export class Directory {
     this.#random = random;
     this.#identity = identity;
     this.#process = {
-      process: random.bytes(randomBytes).readUIntLE(0, randomBytes),
+      process: random.bytes(drawnBytes).readUIntLE(0, drawnBytes),
       startTerm: hardState.term,
     };
   }
@@ -230,7 +230,7 @@ async function introducedPlan(settings: NodeSettings, means: DirectoryMeans): Pr
 
 /** From 2 to 2^48 - 1: no node has been it before, as good as certainly. */
 function drawIncarnation(random: RandomSource): number {
-  return Math.max(firstIncarnation + 1, random.bytes(randomBytes).readUIntLE(0, randomBytes));
+  return Math.max(firstIncarnation + 1, random.bytes(drawnBytes).readUIntLE(0, drawnBytes));
 }
 
 function warn({ logger, directory }: NodeSettings, incarnation: number, reason: string): void {

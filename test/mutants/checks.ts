@@ -16,7 +16,7 @@ export interface Caught {
 /** Undefined if the check sees nothing wrong. */
 export type Check = (mutant: string, area: Area, seconds: number) => Promise<Caught | undefined>;
 
-/** A plain test that has not ended by then has failed, as under tap (.taprc). */
+/** A plain test that has not ended by then has failed. */
 const testMsMax = 120_000;
 
 /** The cheapest evidence comes last, so that the table tells what the others are worth. */

@@ -13,7 +13,7 @@ t.test('pages of any limit join to one prefix, the same on all nodes', async (t)
   const client = await cluster.client();
   const writer = client.writer({ batchBytes: 2000 });
   for (let i = 0; i < 3000; i += 1) await writer.write(Buffer.alloc((i * 37) % 400, i % 251));
-  await writer.close();
+  await writer.close({ timeoutMs: 60_000 });
   await cluster.settled();
   const hashes = new Set<string>();
   for (const node of ['n1', 'n2', 'n3']) {
