@@ -45,9 +45,6 @@ const beginnings = new Set(['hard-state', 'truncation', 'log', 'lock']);
 /** Of a node that remembers no promise, and may not make one. */
 const forgetful = { term: 0, vote: null, admitted: null } as const;
 
-/** Of numbers that are drawn once and as good as certainly never again. */
-const drawnBytes = 6;
-
 export class Directory {
   readonly hardState: HardState;
   /** A number of this process, and the term that the disk had when it started. */
@@ -63,10 +60,7 @@ export class Directory {
     this.#path = path;
     this.#random = random;
     this.#identity = identity;
-    this.#process = {
-      process: random.bytes(drawnBytes).readUIntLE(0, drawnBytes),
-      startTerm: hardState.term,
-    };
+    this.#process = { process: drawNumber(random), startTerm: hardState.term };
   }
 
   /** What this node greets others with; null while it does not know how far its log is durable. */
@@ -230,7 +224,12 @@ async function introducedPlan(settings: NodeSettings, means: DirectoryMeans): Pr
 
 /** From 2 to 2^48 - 1: no node has been it before, as good as certainly. */
 function drawIncarnation(random: RandomSource): number {
-  return Math.max(firstIncarnation + 1, random.bytes(drawnBytes).readUIntLE(0, drawnBytes));
+  return Math.max(firstIncarnation + 1, drawNumber(random));
+}
+
+/** Up to 2^48 - 1: as good as certainly never drawn before. */
+function drawNumber(random: RandomSource): number {
+  return random.bytes(6).readUIntLE(0, 6);
 }
 
 function warn({ logger, directory }: NodeSettings, incarnation: number, reason: string): void {
