@@ -25,7 +25,12 @@ import { Store } from './store.js';
 const retryMs = 500;
 
 /** Whoever says one of these leads, whatever it thinks of this node's incarnation. */
-const fromLeaders: ReadonlySet<PeerMessage['type']> = new Set(['heartbeat', 'append', 'welcome']);
+const fromLeaders: ReadonlySet<PeerMessage['type']> = new Set([
+  'heartbeat',
+  'append',
+  'commit',
+  'welcome',
+]);
 
 export interface OpeningParts {
   readonly disk: Disk;

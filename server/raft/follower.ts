@@ -9,6 +9,7 @@ import type { Mark, Message, NodeId, Rejection } from './types.js';
 
 type Append = Extract<Message, { type: 'append' }>;
 type Heartbeat = Extract<Message, { type: 'heartbeat' }>;
+type Commit = Extract<Message, { type: 'commit' }>;
 type Welcome = Extract<Message, { type: 'welcome' }>;
 
 /** Entries of the term table in a rejection. */
@@ -45,6 +46,10 @@ export function onHeartbeat(core: Core, from: NodeId, heartbeat: Heartbeat): voi
   followCommit(core, heartbeat.commitOffset);
   const { round } = heartbeat;
   send(core, from, { type: 'heartbeatReply', term: core.state.term, round });
+}
+
+export function onCommit(core: Core, from: NodeId, { commitOffset }: Commit): void {
+  if (hearLeader(core, from)) followCommit(core, commitOffset);
 }
 
 /**

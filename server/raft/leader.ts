@@ -69,7 +69,7 @@ export function settle(core: Core, leader: Leader): void {
   commitByQuorum(core, leader);
   serveReads(core, leader);
   promptTarget(core, leader);
-  for (const peer of leader.peers) replicate(core, leader, peer);
+  for (const peer of leader.peers) replicate(core, peer);
 }
 
 export function onAppendReply(core: Core, peer: Progress, reply: AppendReply): void {

@@ -10,7 +10,14 @@ import { assert } from './assert.js';
 import { isAdmitted, trimLog } from './core.js';
 import type { Core } from './core.js';
 import { campaignIfDue, onTimeoutNow, onVoteReply, onVoteRequest } from './election.js';
-import { acknowledgeSynced, answerDeposed, onAppend, onHeartbeat, onWelcome } from './follower.js';
+import {
+  acknowledgeSynced,
+  answerDeposed,
+  onAppend,
+  onCommit,
+  onHeartbeat,
+  onWelcome,
+} from './follower.js';
 import { onForgotten, onRejoined } from './incarnation.js';
 import {
   forgetIfDiscounted,
@@ -288,7 +295,7 @@ function isAnswer({ type }: Message): boolean {
 }
 
 function isFromLeader({ type }: Message): boolean {
-  return type === 'append' || type === 'heartbeat' || type === 'welcome';
+  return type === 'append' || type === 'heartbeat' || type === 'commit' || type === 'welcome';
 }
 
 function onOldMessage(core: Core, from: NodeId, message: Message): void {
@@ -308,6 +315,8 @@ function onCurrentMessage(
       return onAppend(core, from, message);
     case 'heartbeat':
       return onHeartbeat(core, from, message);
+    case 'commit':
+      return onCommit(core, from, message);
     case 'welcome':
       return onWelcome(core, from, message);
     case 'timeoutNow':

@@ -10,7 +10,7 @@ import { termBefore } from './terms.js';
 import type { Mark } from './types.js';
 
 /** Sends the peer what it lacks and there is room for, and the commit offset with it. */
-export function replicate(core: Core, leader: Leader, peer: Progress): void {
+export function replicate(core: Core, peer: Progress): void {
   if (!isCounted(core, peer.id)) return;
   const { log } = core.state;
   if (peer.mode === 'probe') {
@@ -26,7 +26,14 @@ export function replicate(core: Core, leader: Leader, peer: Progress): void {
     sendAppend(core, peer, marks);
   }
   const isSent = peer.nextOffset === log.endOffset;
-  if (isSent && peer.toldCommitOffset < log.commitOffset) sendHeartbeat(core, leader, peer);
+  if (isSent && peer.toldCommitOffset < log.commitOffset) sendCommit(core, peer);
+}
+
+function sendCommit(core: Core, peer: Progress): void {
+  const { term, log } = core.state;
+  const { commitOffset } = log;
+  send(core, peer.id, { type: 'commit', term, commitOffset });
+  peer.toldCommitOffset = commitOffset;
 }
 
 export function sendHeartbeat(core: Core, leader: Leader, peer: Progress): void {

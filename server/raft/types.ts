@@ -149,6 +149,8 @@ export type Message =
       readonly round: number;
     }
   | { readonly type: 'heartbeatReply'; readonly term: number; readonly round: number }
+  /** From a leader that has nothing to send with it; not answered. */
+  | { readonly type: 'commit'; readonly term: number; readonly commitOffset: number }
   | { readonly type: 'timeoutNow'; readonly term: number }
   /** From a leader: the log admits this incarnation, and that is committed. */
   | { readonly type: 'welcome'; readonly term: number; readonly incarnation: number }

@@ -59,6 +59,7 @@ interface WirePeerMessage {
   readonly appendReply?: { readonly matchOffset: number; readonly rejection: Rejection | null };
   readonly heartbeat?: FieldsOf<'heartbeat'>;
   readonly heartbeatReply?: FieldsOf<'heartbeatReply'>;
+  readonly commit?: FieldsOf<'commit'>;
   readonly timeoutNow?: FieldsOf<'timeoutNow'>;
   readonly readIndexRequest?: FieldsOf<'readIndexRequest'>;
   readonly readIndexReply?: { readonly id: number; readonly ok: boolean; readonly offset: number };
@@ -122,6 +123,8 @@ export function encodePeerMessage(message: PeerMessage): Buffer {
       return wireMessage.encode({ term, heartbeat: message });
     case 'heartbeatReply':
       return wireMessage.encode({ term, heartbeatReply: message });
+    case 'commit':
+      return wireMessage.encode({ term, commit: message });
     case 'timeoutNow':
       return wireMessage.encode({ term, timeoutNow: {} });
     case 'readIndexRequest':
@@ -156,6 +159,7 @@ export function decodePeerMessage(bytes: Buffer): PeerMessage {
   if (wire.heartbeatReply !== undefined) {
     return { type: 'heartbeatReply', term, ...wire.heartbeatReply };
   }
+  if (wire.commit !== undefined) return { type: 'commit', term, ...wire.commit };
   if (wire.voteRequest !== undefined) return { type: 'voteRequest', term, ...wire.voteRequest };
   if (wire.voteReply !== undefined) return { type: 'voteReply', term, ...wire.voteReply };
   if (wire.timeoutNow !== undefined) return { type: 'timeoutNow', term };

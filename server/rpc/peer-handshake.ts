@@ -2,7 +2,7 @@
 import type { NodeId, PeerState } from '../raft/types.js';
 import type { PeerHello } from './peer-codec.js';
 
-const peerProtocolVersion = 3;
+const peerProtocolVersion = 4;
 
 /** From dialling, or from being dialled, until both hellos have been heard. */
 export const handshakeMsMax = 2_000;

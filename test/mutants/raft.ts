@@ -181,6 +181,16 @@ export const raftMutations: readonly Mutation[] = [
   ),
   breaks(
     'followers commit what matched',
+    'commit-as-told',
+    'takes a commit offset that comes alone as it is',
+    'server/raft/follower',
+    [
+      'if (hearLeader(core, from))\n        followCommit(core, commitOffset);',
+      'if (hearLeader(core, from))\n        advanceCommit(core, commitOffset);',
+    ],
+  ),
+  breaks(
+    'followers commit what matched',
     'commit-own-end',
     'follows the commit offset up to its own end',
     'server/raft/follower',

@@ -55,6 +55,8 @@ t.test('a term has one leader', async (t) => {
   const raft = startB(held, { term: 3 });
   raft.step(from('a', heartbeat));
   t.match(corruption(raft, heartbeat, 'c'), [{ reason: /two leaders in term 3/ }]);
+  const commit: Message = { type: 'commit', term: 3, commitOffset: 0 };
+  t.match(corruption(raft, commit, 'c'), [{ reason: /two leaders in term 3/ }]);
   t.match(corruption(raft, appendOf(3, lastOf(held), []), 'c'), [{ reason: /two leaders/ }]);
   t.match(corruption(leadB(held), heartbeat), [{ reason: /two leaders/ }]);
 });

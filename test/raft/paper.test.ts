@@ -38,6 +38,7 @@ t.test('5.1: a request of an older term is refused, with the later term', async 
   for (const message of [
     appendOf(4, genesis, marksOf([4])),
     { type: 'heartbeat', term: 4, commitOffset: 0, round: 3 } as const,
+    { type: 'commit', term: 4, commitOffset: 0 } as const,
   ]) {
     t.match(raft.step(from('a', message)), [
       { to: 'a', message: { term: 5, type: 'heartbeatReply' } },

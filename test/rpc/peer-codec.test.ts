@@ -72,6 +72,7 @@ const kinds: { [Type in PeerMessage['type']]: fc.Arbitrary<object> } = {
   ),
   heartbeat: record({ commitOffset: integer, round: integer }),
   heartbeatReply: record({ round: integer }),
+  commit: record({ commitOffset: integer }),
   timeoutNow: fc.constant({}),
   readIndexRequest: record({ id: integer }),
   readIndexReply: record({ id: integer, offset: integer }, ['id']),

@@ -33,7 +33,7 @@ const bodies = (length: number): PeerMessage => ({
 });
 
 const hello = {
-  protocolVersion: 3,
+  protocolVersion: 4,
   clusterId: cluster.clusterId,
   nodeId: 'b',
   clientAddress: '',

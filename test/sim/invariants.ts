@@ -83,8 +83,10 @@ export class Monitor {
 
   /** As a message leaves a node, which is when its word is given. */
   onMessage(from: NodeId, message: PeerMessage): void {
-    if (message.type === 'append' || message.type === 'heartbeat')
+    const { type } = message;
+    if (type === 'append' || type === 'heartbeat' || type === 'commit') {
       this.#noteLeader(message.term, from);
+    }
     if (message.type !== 'appendReply' || message.matchOffset === 0) return;
     const watched = this.#watched.find(({ node }) => node.id === from);
     if (watched === undefined) return;
