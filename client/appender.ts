@@ -14,7 +14,6 @@ export class Appender {
   readonly #cluster: Cluster;
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
-  readonly #pending = new Set<Submission>();
   #producer: Producer | undefined;
   #ended: LogLogError | undefined;
 
@@ -44,7 +43,7 @@ export class Appender {
 
   /** Resolves when every append so far has its answer. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#pending].map(({ durable }) => durable));
+    await this.#producer?.settled();
   }
 
   end(error: LogLogError): void {
@@ -55,10 +54,8 @@ export class Appender {
   #submit(submission: Submission, scope: Scope): Promise<Appended> {
     if (this.#ended !== undefined) throw this.#ended;
     if (this.#producer === undefined || this.#producer.ended !== undefined) {
-      this.#producer = new Producer(this.#cluster, this.#limits);
+      this.#producer = new Producer(this.#cluster, this.#limits, () => {});
     }
-    this.#pending.add(submission);
-    submission.onSettled(() => this.#pending.delete(submission));
     this.#producer.submit(submission, scope);
     return submission.durable;
   }

@@ -14,19 +14,25 @@ export interface IntakeLimits {
   readonly bytesInFlightMax: number;
 }
 
+export interface IntakeHandlers {
+  /** There may be a batch to send now, and if it says so one has become complete. */
+  onCollected(isComplete: boolean): void;
+  /** Nothing becomes of a batch. */
+  readonly onFailed: (error: LogLogError) => void;
+}
+
 export class Intake {
   readonly #limits: IntakeLimits;
-  readonly #onCollected: () => void;
+  readonly #handlers: IntakeHandlers;
   readonly #waiting: Submission[] = [];
   /** In order; only the last is still filled. */
   readonly #batches: OutgoingBatch[] = [];
   #bytesHeld = 0;
   #ended: LogLogError | undefined;
 
-  /** `onCollected`: there may be a batch to send now. */
-  constructor(limits: IntakeLimits, onCollected: () => void) {
+  constructor(limits: IntakeLimits, handlers: IntakeHandlers) {
     this.#limits = limits;
-    this.#onCollected = onCollected;
+    this.#handlers = handlers;
   }
 
   get bytesHeld(): number {
@@ -37,10 +43,17 @@ export class Intake {
     return this.#batches.length === 0 && this.#waiting.length === 0;
   }
 
+  /** Resolves when everything that has not left by now has been answered or given up. */
+  async settled(): Promise<void> {
+    const batches = this.#batches.map((batch) => batch.settled());
+    await Promise.allSettled([...batches, ...this.#waiting.map(({ durable }) => durable)]);
+  }
+
   /** When `scope` is aborted, its caller gives it up. */
   submit(submission: Submission, scope?: Scope): void {
     const reason = this.#ended ?? scope?.reason;
     if (reason !== undefined) return submission.reject(reason, 'none');
+    submission.isRemovable = scope !== undefined;
     if (this.#waiting.length === 0 && this.#hasRoom(submission)) {
       this.#collect(submission);
     } else if (this.#waiting.length < submissionsWaitingMax) {
@@ -86,15 +99,16 @@ export class Intake {
   }
 
   #collect(submission: Submission): void {
-    let batch = this.#batches.at(-1);
-    if (batch === undefined || !batch.fits(submission)) {
-      batch = new OutgoingBatch(this.#limits.batchBytes);
+    const last = this.#batches.at(-1);
+    const isLastComplete = last !== undefined && !last.fits(submission);
+    let batch = last;
+    if (batch === undefined || isLastComplete) {
+      batch = new OutgoingBatch(this.#limits.batchBytes, this.#handlers.onFailed);
       this.#batches.push(batch);
     }
     batch.add(submission);
     this.#bytesHeld += submission.bytes;
-    submission.noteCollected();
-    this.#onCollected();
+    this.#handlers.onCollected(isLastComplete || batch.isFull);
   }
 
   #giveUp(submission: Submission, reason: LogLogError): void {

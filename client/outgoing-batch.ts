@@ -1,27 +1,38 @@
 import { bodyChecksum } from '../proto/batch.js';
-import type { LogLogError, Outcome } from '../proto/errors.js';
-import { batchEntriesMax, entryLengthBytes, headerBytes } from '../proto/limits.js';
+import type { Outcome } from '../proto/errors.js';
+import { LogLogError, withOutcome } from '../proto/errors.js';
+import { batchEntriesMax, entryLengthBytes } from '../proto/limits.js';
 import type { Acknowledgement, UploadFrame } from '../proto/service.js';
-import type { Submission } from './submission.js';
+import type { Deferred } from './deferred.js';
+import { deferred } from './deferred.js';
+import type { Stage, Submission, Terms } from './submission.js';
 
 const bodyBytesFirst = 4096;
-
-interface Part {
-  readonly submission: Submission;
-  /** Where its first entry's length lies in the body. */
-  at: number;
-}
+const nothing = Buffer.alloc(0);
 
 /** A batch that is being filled. What is in it has been copied, once, into the body. */
 export class OutgoingBatch {
   readonly #bytesTarget: number;
-  readonly #parts: Part[] = [];
-  #body = Buffer.alloc(0);
+  readonly #onFailed: (error: LogLogError) => void;
+  /** Those that are told what becomes of the batch; of the others it keeps nothing but their bytes. */
+  readonly #attached = new Set<Submission>();
+  /** Of the first submission. */
+  #terms: Terms | undefined;
+  #isAlone = false;
+  #submissionCount = 0;
+  #hasRemovable = false;
+  #body = nothing;
   #bytes = 0;
   #entryCount = 0;
+  #isSent = false;
+  #trouble: LogLogError | undefined;
+  #result: Acknowledgement | LogLogError | undefined;
+  #ended: Deferred<void> | undefined;
 
-  constructor(bytesTarget: number) {
+  /** `onFailed`: nothing becomes of it. */
+  constructor(bytesTarget: number, onFailed: (error: LogLogError) => void) {
     this.#bytesTarget = bytesTarget;
+    this.#onFailed = onFailed;
   }
 
   get bytes(): number {
@@ -29,12 +40,31 @@ export class OutgoingBatch {
   }
 
   get isEmpty(): boolean {
-    return this.#parts.length === 0;
+    return this.#submissionCount === 0;
+  }
+
+  /** Of everything in it that is not given up. */
+  get stage(): Stage {
+    if (this.#result !== undefined) return 'settled';
+    return this.#isSent ? 'sent' : 'collected';
+  }
+
+  /** Why it had to wait, last. */
+  get trouble(): LogLogError | undefined {
+    return this.#trouble;
+  }
+
+  get acknowledgement(): Acknowledgement | undefined {
+    return this.#result instanceof LogLogError ? undefined : this.#result;
+  }
+
+  get failure(): LogLogError | undefined {
+    return this.#result instanceof LogLogError ? this.#result : undefined;
   }
 
   /** Nothing more fits, or may join. */
   get isFull(): boolean {
-    return this.#bytes >= this.#bytesTarget || (this.#parts[0]?.submission.isAlone ?? false);
+    return this.#bytes >= this.#bytesTarget || this.#isAlone;
   }
 
   fits(submission: Submission): boolean {
@@ -46,33 +76,42 @@ export class OutgoingBatch {
 
   add(submission: Submission): void {
     this.#grow(this.#bytes + submission.bytes);
-    this.#parts.push({ submission, at: this.#bytes });
+    if (this.isEmpty) {
+      this.#terms = submission.terms;
+      this.#isAlone = submission.isAlone;
+    }
+    this.#submissionCount += 1;
     this.#entryCount += submission.entryCount;
-    for (const entry of submission.takeEntries()) {
+    this.#hasRemovable ||= submission.isRemovable;
+    // Removing one moves those behind it.
+    if (this.#hasRemovable || submission.isAwaited) this.#attached.add(submission);
+    for (const entry of submission.join(this, this.#bytes)) {
       this.#body.writeUInt32LE(entry.length, this.#bytes);
       this.#body.set(entry, this.#bytes + entryLengthBytes);
       this.#bytes += entryLengthBytes + entry.length;
     }
   }
+  /** It is to be told what becomes of the batch. */
+  attach(submission: Submission): void {
+    if (this.#result === undefined) this.#attached.add(submission);
+  }
 
   /** Takes out what its caller has given up, while the batch has not left. */
   remove(submission: Submission): void {
-    const index = this.#parts.findIndex((part) => part.submission === submission);
-    const removed = this.#parts[index];
-    if (removed === undefined) return;
-    this.#parts.splice(index, 1);
-    this.#body.copyWithin(removed.at, removed.at + submission.bytes, this.#bytes);
-    for (const part of this.#parts.slice(index)) part.at -= submission.bytes;
-    this.#bytes -= submission.bytes;
+    if (!this.#attached.delete(submission)) return;
+    const { at, bytes } = submission;
+    this.#body.copyWithin(at, at + bytes, this.#bytes);
+    for (const other of this.#attached) if (other.at > at) other.at -= bytes;
+    this.#bytes -= bytes;
     this.#entryCount -= submission.entryCount;
+    this.#submissionCount -= 1;
   }
 
   /** The frame that uploads this batch, from now on as it is. */
   seal(epoch: number, sequence: number): UploadFrame {
-    const terms = this.#parts[0]?.submission.terms;
     const body = this.#body.subarray(0, this.#bytes);
     return {
-      kind: terms?.kind ?? 'data',
+      kind: this.#terms?.kind ?? 'data',
       epoch,
       sequence,
       entryCount: this.#entryCount,
@@ -83,27 +122,47 @@ export class OutgoingBatch {
 
   /** What the leader is to compare when it orders the batch. */
   conditions(): { expect?: number; token?: Buffer } {
-    const { expect, token } = this.#parts[0]?.submission.terms ?? {};
+    const { expect, token } = this.#terms ?? {};
     return { ...(expect !== undefined && { expect }), ...(token !== undefined && { token }) };
   }
 
   noteSent(): void {
-    for (const { submission } of this.#parts) submission.noteSent();
+    this.#isSent = true;
   }
 
   /** Why it has to wait. */
   noteTrouble(error: LogLogError): void {
-    for (const { submission } of this.#parts) submission.noteTrouble(error);
+    this.#trouble = error;
   }
 
-  resolve({ offset, end }: Acknowledgement): void {
-    for (const { submission, at } of this.#parts) {
-      submission.resolve(offset + headerBytes + at, end);
-    }
+  resolve(acknowledgement: Acknowledgement): void {
+    this.#end(acknowledgement);
   }
 
   reject(error: LogLogError, outcome: Outcome): void {
-    for (const { submission } of this.#parts) submission.reject(error, outcome);
+    const failure = withOutcome(error, outcome);
+    this.#onFailed(failure);
+    this.#end(failure);
+  }
+
+  /** Resolves when everything in it has been answered or given up. */
+  async settled(): Promise<void> {
+    if (this.#result !== undefined) return;
+    if (this.#submissionCount > this.#attached.size) {
+      this.#ended ??= deferred();
+      await this.#ended.promise;
+    } else {
+      await Promise.allSettled([...this.#attached].map(({ durable }) => durable));
+    }
+  }
+
+  #end(result: Acknowledgement | LogLogError): void {
+    this.#result = result;
+    // Tickets keep the batch.
+    this.#body = nothing;
+    for (const submission of this.#attached) submission.tell();
+    this.#attached.clear();
+    this.#ended?.resolve();
   }
 
   #grow(bytes: number): void {

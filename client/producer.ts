@@ -9,6 +9,8 @@ import { assert } from '../proto/errors.js';
 import type { Acknowledgement, UploadFrame } from '../proto/service.js';
 import { Backoff, backoffMsMax } from './backoff.js';
 import type { Cluster } from './cluster.js';
+import type { Deferred } from './deferred.js';
+import { deferred } from './deferred.js';
 import { pollBackoffMsMax } from './cluster.js';
 import type { IntakeLimits } from './intake.js';
 import { Intake } from './intake.js';
@@ -21,6 +23,12 @@ import { UploadLink } from './upload-link.js';
 
 /** Batches on their way; fewer than the log remembers of a producer (producerBatchesMax). */
 export const batchesInFlightMax = 8;
+
+/**
+ * A smaller body goes to the leader alone, which passes it on inline: next to the reference that it
+ * sends in any case, the bytes cost less than one more message from here to every node.
+ */
+export const uploadedBodyBytesMin = 256;
 
 /** A leader that falls silent while it owes answers may be none any more: who else says so? */
 const lookoutMs = 2000;
@@ -42,6 +50,7 @@ interface Flight {
 export class Producer {
   readonly id: string;
   readonly #cluster: Cluster;
+  readonly #onFailed: (error: LogLogError) => void;
   readonly #intake: Intake;
   readonly #opening: Scope;
   /** One for each node, by its bit in `uploadedTo`. */
@@ -60,14 +69,23 @@ export class Producer {
   readonly #watchBackoff: Backoff;
   #watch: Timer | undefined;
   #pumpIsDue = false;
+  #turn: Deferred<void> | undefined;
   #ended: LogLogError | undefined;
   readonly #stopFollowing: () => void;
 
-  constructor(cluster: Cluster, limits: IntakeLimits) {
+  /** `onFailed`: nothing becomes of a batch. */
+  constructor(cluster: Cluster, limits: IntakeLimits, onFailed: (error: LogLogError) => void) {
     const { clock, random } = cluster.environment;
     this.id = random.bytes(8).toString('hex');
     this.#cluster = cluster;
-    this.#intake = new Intake(limits, () => this.#pumpSoon());
+    this.#onFailed = onFailed;
+    this.#intake = new Intake(limits, {
+      onCollected: (isComplete) => {
+        if (isComplete) this.#turn ??= deferred();
+        this.#pumpSoon();
+      },
+      onFailed: (error) => this.#onFailed(error),
+    });
     this.#resendBackoff = new Backoff(random, backoffMsMax);
     this.#watchBackoff = new Backoff(random, pollBackoffMsMax);
     this.#opening = new Scope(clock, 'the producer', {});
@@ -82,6 +100,20 @@ export class Producer {
 
   get bytesInFlight(): number {
     return this.#intake.bytesHeld;
+  }
+
+  /**
+   * Set while a batch is complete and nothing could leave yet: whoever goes on submitting without
+   * waiting for it holds up everything that this thread has to send.
+   */
+  get turn(): Promise<void> | undefined {
+    return this.#turn?.promise;
+  }
+
+  /** Resolves when everything submitted by now has been answered or given up. */
+  async settled(): Promise<void> {
+    const flights = this.#flights.map(({ batch }) => batch.settled());
+    await Promise.all([...flights, this.#intake.settled()]);
   }
 
   /** Aborting the scope gives the entries up. */
@@ -234,6 +266,8 @@ export class Producer {
     this.#cluster.environment.clock.soon(() => {
       this.#pumpIsDue = false;
       this.#pump();
+      this.#turn?.resolve();
+      this.#turn = undefined;
     });
   }
 
@@ -247,7 +281,7 @@ export class Producer {
     this.#keepWatch();
   }
 
-  /** Gives the next batch its sequence and sends its body to every node but the leader. */
+  /** Gives the next batch its sequence and sends its body, unless it is small, to all but the leader. */
   #beginFlight(): boolean {
     if (this.#epoch === undefined) return this.#beginOpening();
     if (this.#flights.length >= batchesInFlightMax) return false;
@@ -257,6 +291,7 @@ export class Producer {
     this.#nextSequence += 1;
     const flight = this.#addFlight(frame, batch);
     batch.noteSent();
+    if (frame.body.length < uploadedBodyBytesMin) return true;
     for (const [index, link] of this.#links.entries()) {
       if (link !== this.#leader && link.offer(frame)) flight.takenBy |= 1 << index;
     }
@@ -265,7 +300,7 @@ export class Producer {
 
   #beginOpening(): boolean {
     if (this.#flights.length > 0 || this.#intake.isEmpty) return false;
-    const batch = new OutgoingBatch(0);
+    const batch = new OutgoingBatch(0, this.#onFailed);
     // Names this try to open, so that sending it again does not open twice.
     const token = this.#cluster.environment.random.bytes(6).readUIntBE(0, 6) || 1;
     this.#addFlight({ ...batch.seal(0, token), kind: 'open' }, batch);

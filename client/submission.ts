@@ -1,9 +1,10 @@
 import type { Outcome } from '../proto/errors.js';
 import { LogLogError, withOutcome } from '../proto/errors.js';
-import { entryLengthBytes } from '../proto/limits.js';
+import { entryLengthBytes, headerBytes } from '../proto/limits.js';
 import { checkEntries } from './arguments.js';
 import type { Deferred } from './deferred.js';
 import { deferred } from './deferred.js';
+import type { OutgoingBatch } from './outgoing-batch.js';
 
 /** Where entries lie that were handed in together. */
 export interface Appended {
@@ -28,43 +29,45 @@ export interface Terms {
  */
 export type Stage = 'waiting' | 'collected' | 'sent' | 'settled';
 
-type Result =
-  | { readonly type: 'appended'; readonly offset: number; readonly end: number }
-  | { readonly type: 'failed'; readonly error: LogLogError };
-
-type SettledHandler = (submission: Submission, error?: LogLogError) => void;
+const noLengths: readonly number[] = [];
 
 /**
- * Entries of one call: all of them become durable together, or none. There may be a great many,
- * so that promises are made only for those who ask.
+ * Entries of one call: all of them become durable together, or none. There may be a great many, so
+ * what becomes of them is asked of their batch, which knows only those that want to be told.
  */
 export class Submission {
   readonly terms: Terms;
+  readonly entryCount: number;
   /** Taken in the body of a batch. */
   readonly bytes: number;
-  readonly #entryBytes: readonly number[];
+  /** Where its first entry's length lies in the body of its batch. */
+  at = 0;
+  /** Its caller may give it up. */
+  isRemovable = false;
+  /** Called once: when it is given up or refused, or by a batch that it is attached to. */
+  onSettled: ((error?: LogLogError) => void) | undefined;
+  /** Of entries that are more than one. */
+  readonly #lengths: readonly number[];
   #entries: readonly Uint8Array[];
-  #stage: Stage = 'waiting';
-  #trouble: LogLogError | undefined;
-  #result: Result | undefined;
+  #batch: OutgoingBatch | undefined;
+  /** Its own: it was given up, or refused before it was in a batch. */
+  #failure: LogLogError | undefined;
+  #isTold = false;
   #taken: Deferred<void> | undefined;
   #durable: Deferred<Appended> | undefined;
-  #onSettled: SettledHandler[] | undefined;
 
   /** Throws what makes the entries impossible to append. */
   constructor(entries: readonly Uint8Array[], terms: Terms) {
     this.terms = terms;
+    this.entryCount = entries.length;
     this.bytes = checkEntries(entries);
     this.#entries = entries;
-    this.#entryBytes = entries.map((entry) => entry.length);
+    this.#lengths = entries.length > 1 ? entries.map((entry) => entry.length) : noLengths;
   }
 
   get stage(): Stage {
-    return this.#stage;
-  }
-
-  get entryCount(): number {
-    return this.#entryBytes.length;
+    if (this.#failure !== undefined) return 'settled';
+    return this.#batch?.stage ?? 'waiting';
   }
 
   /** Shares no batch: its conditions are about it alone. */
@@ -76,86 +79,79 @@ export class Submission {
   /** Resolves when the entries have been copied. */
   get taken(): Promise<void> {
     this.#taken ??= deferred();
-    if (this.#result?.type === 'failed') this.#taken.reject(this.#result.error);
-    else if (this.#stage !== 'waiting') this.#taken.resolve();
+    if (this.#failure !== undefined) this.#taken.reject(this.#failure);
+    else if (this.#batch !== undefined) this.#taken.resolve();
     return this.#taken.promise;
   }
 
   get durable(): Promise<Appended> {
     if (this.#durable === undefined) {
       this.#durable = deferred();
+      this.#batch?.attach(this);
       this.#tell();
     }
     return this.#durable.promise;
   }
 
-  /** To be copied; they are the caller's again afterwards. */
-  takeEntries(): readonly Uint8Array[] {
+  /** Somebody waits for it to be durable. */
+  get isAwaited(): boolean {
+    return this.#durable !== undefined;
+  }
+
+  /** Its entries, to be copied into the batch at `at`; they are the caller's again afterwards. */
+  join(batch: OutgoingBatch, at: number): readonly Uint8Array[] {
     const entries = this.#entries;
     this.#entries = [];
+    this.#batch = batch;
+    this.at = at;
+    this.#taken?.resolve();
     return entries;
   }
 
-  onSettled(run: SettledHandler): void {
-    this.#onSettled ??= [];
-    this.#onSettled.push(run);
+  /** By its batch, which has come to its end. */
+  tell(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
+    this.onSettled?.(this.#failure ?? this.#batch?.failure);
+    this.#tell();
   }
 
-  noteCollected(): void {
-    this.#stage = 'collected';
-    this.#taken?.resolve();
-  }
-
-  noteSent(): void {
-    if (this.#stage === 'collected') this.#stage = 'sent';
-  }
-
-  /** What a deadline, should it come, is to be explained with. */
-  noteTrouble(error: LogLogError): void {
-    this.#trouble = error;
-  }
-
-  /** `offset`: the address of the first entry. */
-  resolve(offset: number, end: number): void {
-    if (this.#stage === 'settled') return;
-    this.#settle({ type: 'appended', offset, end });
-  }
-
+  /** It is given up, or nothing can become of it. */
   reject(error: LogLogError, outcome: Outcome): void {
-    if (this.#stage === 'settled') return;
-    this.#settle({ type: 'failed', error: withOutcome(this.#explained(error), outcome) });
+    if (this.stage === 'settled') return;
+    this.#failure = withOutcome(this.#explained(error), outcome);
+    this.#entries = [];
+    this.#taken?.reject(this.#failure);
+    this.tell();
   }
 
   #explained(error: LogLogError): LogLogError {
-    const trouble = this.#trouble;
+    const trouble = this.#batch?.trouble;
     if (error.code !== 'DEADLINE' || trouble === undefined) return error;
     const message = `${error.message}; last: ${trouble.code} ${trouble.message}`;
     return new LogLogError('DEADLINE', message, { cause: trouble });
   }
 
-  #settle(result: Result): void {
-    const error = result.type === 'failed' ? result.error : undefined;
-    this.#stage = 'settled';
-    this.#result = result;
-    this.#entries = [];
-    for (const run of this.#onSettled ?? []) run(this, error);
-    if (error !== undefined) this.#taken?.reject(error);
-    this.#tell();
-  }
-
   #tell(): void {
-    if (this.#durable === undefined || this.#result === undefined) return;
-    if (this.#result.type === 'failed') return this.#durable.reject(this.#result.error);
-    const { offset, end } = this.#result;
-    this.#durable.resolve({ offset, end, offsets: this.#offsetsFrom(offset) });
+    const failure = this.#failure ?? this.#batch?.failure;
+    if (failure !== undefined) {
+      this.#durable?.reject(failure);
+      return;
+    }
+    const acknowledgement = this.#batch?.acknowledgement;
+    if (acknowledgement === undefined) return;
+    const offset = acknowledgement.offset + headerBytes + this.at;
+    const { end } = acknowledgement;
+    this.#durable?.resolve({ offset, end, offsets: this.#offsetsFrom(offset) });
   }
 
   #offsetsFrom(offset: number): number[] {
+    const offsets = [offset];
     let next = offset;
-    return this.#entryBytes.map((bytes) => {
-      const at = next;
+    for (const bytes of this.#lengths.slice(0, -1)) {
       next += entryLengthBytes + bytes;
-      return at;
-    });
+      offsets.push(next);
+    }
+    return offsets;
   }
 }

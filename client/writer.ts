@@ -46,9 +46,7 @@ export class Writer {
   readonly #clock: Clock;
   readonly #producer: Producer;
   readonly #entryOptions: CallOptions;
-  readonly #pending = new Set<Submission>();
-  readonly #onSettled = (submission: Submission, error?: LogLogError) => {
-    this.#pending.delete(submission);
+  readonly #onSettled = (error?: LogLogError) => {
     this.#failure ??= error;
   };
   #failure: LogLogError | undefined;
@@ -58,7 +56,7 @@ export class Writer {
   /** `onEnd`: it needs no closing any more. */
   constructor(cluster: Cluster, options: WriterOptions, onEnd: () => void) {
     this.#clock = cluster.environment.clock;
-    this.#producer = new Producer(cluster, intakeLimits(options));
+    this.#producer = new Producer(cluster, intakeLimits(options), this.#onSettled);
     this.#entryOptions = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
     this.#onEnd = onEnd;
   }
@@ -76,15 +74,21 @@ export class Writer {
   async write(data: Bytes, options: { readonly signal?: AbortSignal } = {}): Promise<Ticket> {
     if (this.#isClosed) throw new LogLogError('CLOSED', 'the writer is closed');
     const submission = new Submission([toBytes(data)], plain);
-    const callOptions = { ...this.#entryOptions, ...options };
-    const isBounded = callOptions.timeoutMs !== undefined || callOptions.signal !== undefined;
-    const scope = isBounded ? new Scope(this.#clock, 'a write', callOptions) : undefined;
-    if (scope !== undefined) submission.onSettled(() => scope.end());
-    submission.onSettled(this.#onSettled);
-    this.#pending.add(submission);
-    this.#producer.submit(submission, scope);
+    submission.onSettled = this.#onSettled;
+    const isBounded = this.#entryOptions.timeoutMs !== undefined || options.signal !== undefined;
+    this.#producer.submit(submission, isBounded ? this.#scopeOf(submission, options) : undefined);
     if (submission.stage !== 'collected') await submission.taken;
+    if (this.#producer.turn !== undefined) await this.#producer.turn;
     return submission;
+  }
+
+  #scopeOf(submission: Submission, options: CallOptions): Scope {
+    const scope = new Scope(this.#clock, 'a write', { ...this.#entryOptions, ...options });
+    submission.onSettled = (error) => {
+      scope.end();
+      this.#onSettled(error);
+    };
+    return scope;
   }
 
   /**
@@ -92,7 +96,7 @@ export class Writer {
    * failed, with the first failure: what came behind it may be in the log without it.
    */
   async flush(): Promise<void> {
-    await Promise.allSettled([...this.#pending].map(({ durable }) => durable));
+    await this.#producer.settled();
     if (this.#failure !== undefined) throw this.#failure;
   }
 

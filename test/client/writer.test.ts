@@ -1,7 +1,8 @@
 import t from 'tap';
+import { uploadedBodyBytesMin } from '../../client/producer.js';
 import type { Ticket, Writer } from '../../client/writer.js';
 import { LogLogError } from '../../proto/errors.js';
-import { entryBytesMax } from '../../proto/limits.js';
+import { entryBytesMax, entryLengthBytes } from '../../proto/limits.js';
 import { FakeCluster } from './fake-cluster.js';
 import { clientOf, collect, dataBatches, entriesIn, numbered } from './helpers.js';
 
@@ -9,6 +10,13 @@ async function writeAll(writer: Writer, entries: readonly (string | Buffer)[]): 
   const tickets: Ticket[] = [];
   for (const entry of entries) tickets.push(await writer.write(entry));
   return tickets;
+}
+
+/** For each node, `uploadedTo` of what it was asked to order, and undefined for mere bodies. */
+function sentTo(fake: FakeCluster): (number | undefined)[][] {
+  return fake.nodes.map(({ frames }) =>
+    frames.filter(({ kind }) => kind === 'data').map(({ append }) => append?.uploadedTo),
+  );
 }
 
 t.test('entries come out once, in order, at the offsets of their tickets', async (t) => {
@@ -88,16 +96,15 @@ t.test(
     const client = clientOf(fake);
     const writer = client.writer();
     await fake.clock.pass(50);
-    await fake.clock.run(writer.write('opens'));
-    await fake.clock.run(writer.flush());
-    await fake.clock.run(writer.write('body'));
-    await fake.clock.run(writer.flush());
-    const sent = fake.nodes.map(({ frames }) =>
-      frames.filter(({ kind }) => kind === 'data').map(({ append }) => append?.uploadedTo),
-    );
-    t.strictSame(sent[1], [0b101, 0b101]);
-    t.strictSame(sent[0], [undefined, undefined]);
-    t.strictSame(sent[2], [undefined, undefined]);
+    for (let count = 0; count < 2; count += 1) {
+      await fake.clock.run(writer.write(Buffer.alloc(uploadedBodyBytesMin)));
+      await fake.clock.run(writer.flush());
+    }
+    t.strictSame(sentTo(fake), [
+      [undefined, undefined],
+      [0b101, 0b101],
+      [undefined, undefined],
+    ]);
     t.ok(
       fake.node('n1').frames.every(({ kind }) => kind === 'data'),
       'a leader alone opens',
@@ -105,6 +112,40 @@ t.test(
     await fake.clock.run(client.close());
   },
 );
+
+t.test('a body that is too small to be worth it goes to the leader alone', async (t) => {
+  const fake = new FakeCluster(3);
+  fake.setLeader('n2');
+  const client = clientOf(fake);
+  const writer = client.writer();
+  await fake.clock.pass(50);
+  for (const bytes of [1, uploadedBodyBytesMin - entryLengthBytes - 1]) {
+    await fake.clock.run(writer.write(Buffer.alloc(bytes)));
+    await fake.clock.run(writer.flush());
+  }
+  t.strictSame(sentTo(fake), [[], [0, 0], []], 'which is told that no other node has it');
+  await fake.clock.run(writer.write(Buffer.alloc(uploadedBodyBytesMin - entryLengthBytes)));
+  await fake.clock.run(writer.flush());
+  t.strictSame(sentTo(fake), [[undefined], [0, 0, 0b101], [undefined]]);
+  await fake.clock.run(client.close());
+});
+
+t.test('batches leave while a loop goes on writing', async (t) => {
+  const fake = new FakeCluster(3);
+  const client = clientOf(fake);
+  const writer = client.writer({ batchBytes: 1000 });
+  await fake.clock.run(writer.write('opens'));
+  await fake.clock.run(writer.flush());
+  let written = 0;
+  const loop = (async () => {
+    for (; written < 100; written += 1) await writer.write(Buffer.alloc(96));
+  })();
+  for (let job = 0; job < 1000; job += 1) await Promise.resolve();
+  t.equal(written, 9, 'the tenth makes a batch complete, and waits until it has had its turn');
+  await fake.clock.run(loop);
+  t.equal(written, 100);
+  await fake.clock.run(client.close());
+});
 
 t.test('write waits while too much is in flight', async (t) => {
   const fake = new FakeCluster(3);
@@ -150,7 +191,7 @@ t.test(
     await fake.clock.run(writer.flush());
     t.ok(fake.clock.monotonicMs() - before < 100, 'as fast as the others');
     t.equal(tickets.length, 100);
-    t.equal(fake.node('n3').frames.length, 2, 'one from before, one that it did not take');
+    t.equal(fake.node('n3').frames.length, 1, 'one that it did not take');
     const skipped = fake.node('n1').frames.filter(({ append }) => append?.uploadedTo === 0b010);
     t.ok(skipped.length >= 80, 'the leader is told who has no copy');
     await fake.clock.run(client.close());

@@ -51,6 +51,20 @@ export const clientMutations: readonly Mutation[] = [
     'client/intake',
     ["stage === 'sent' ? 'unknown' : 'none'", "'none'"],
   ),
+  breaks(
+    'clients keep order',
+    'gap-not-closed',
+    'forgets that entries move up when one before them is given up',
+    'client/outgoing-batch',
+    ['if (other.at > at)', 'if (false)'],
+  ),
+  breaks(
+    'outcomes are honest',
+    'flush-forgets',
+    'takes what nobody asks for to be settled',
+    'client/outgoing-batch',
+    ['if (this.#submissionCount > this.#attached.size)', 'if (false)'],
+  ),
   breaks('reads are committed', 'client-believes-pages', 'does not verify pages', 'client/page', [
     'if (header.offset !== next)',
     'if (false)',

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
+import { uploadedBodyBytesMin } from '../../client/producer.js';
 import type { Node } from '../../index.js';
 import { everything, TestCluster, until } from './cluster.js';
 import { forge } from './forgery.js';
@@ -27,7 +28,9 @@ t.test('on a healthy cluster followers write what clients sent them', async (t) 
   const cluster = await TestCluster.start(3);
   t.teardown(() => cluster.close());
   const client = await cluster.client();
-  for (let i = 1; i <= 1000; i += 1) await client.append(Buffer.alloc(i * 10, i % 256));
+  for (let i = 1; i <= 1000; i += 1) {
+    await client.append(Buffer.alloc(uploadedBodyBytesMin + i * 10, i % 256));
+  }
   await cluster.settled();
   for (const follower of await cluster.followers()) {
     const { matchedBatches, matchedBytes, inlinedBatches } = await staged(follower);
