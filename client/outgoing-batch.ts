@@ -5,13 +5,13 @@ import { batchEntriesMax, entryLengthBytes } from '../proto/limits.js';
 import type { Acknowledgement, UploadFrame } from '../proto/service.js';
 import type { Deferred } from './deferred.js';
 import { deferred } from './deferred.js';
-import type { Stage, Submission, Terms } from './submission.js';
+import type { Carrier, Stage, Submission, Terms } from './submission.js';
 
 const bodyBytesFirst = 4096;
 const nothing = Buffer.alloc(0);
 
 /** A batch that is being filled. What is in it has been copied, once, into the body. */
-export class OutgoingBatch {
+export class OutgoingBatch implements Carrier {
   readonly #bytesTarget: number;
   readonly #onFailed: (error: LogLogError) => void;
   /** Those that are told what becomes of the batch; of the others it keeps nothing but their bytes. */
@@ -43,13 +43,11 @@ export class OutgoingBatch {
     return this.#submissionCount === 0;
   }
 
-  /** Of everything in it that is not given up. */
   get stage(): Stage {
     if (this.#result !== undefined) return 'settled';
     return this.#isSent ? 'sent' : 'collected';
   }
 
-  /** Why it had to wait, last. */
   get trouble(): LogLogError | undefined {
     return this.#trouble;
   }
@@ -91,7 +89,6 @@ export class OutgoingBatch {
       this.#bytes += entryLengthBytes + entry.length;
     }
   }
-  /** It is to be told what becomes of the batch. */
   attach(submission: Submission): void {
     if (this.#result === undefined) this.#attached.add(submission);
   }

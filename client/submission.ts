@@ -1,10 +1,10 @@
 import type { Outcome } from '../proto/errors.js';
 import { LogLogError, withOutcome } from '../proto/errors.js';
 import { entryLengthBytes, headerBytes } from '../proto/limits.js';
+import type { Acknowledgement } from '../proto/service.js';
 import { checkEntries } from './arguments.js';
 import type { Deferred } from './deferred.js';
 import { deferred } from './deferred.js';
-import type { OutgoingBatch } from './outgoing-batch.js';
 
 /** Where entries lie that were handed in together. */
 export interface Appended {
@@ -29,6 +29,19 @@ export interface Terms {
  */
 export type Stage = 'waiting' | 'collected' | 'sent' | 'settled';
 
+/** What a submission asks of the batch that it lies in. */
+export interface Carrier {
+  /** Of everything in it that is not given up. */
+  readonly stage: Stage;
+  /** Why it had to wait, last. */
+  readonly trouble: LogLogError | undefined;
+  /** How it has ended: one of the two. */
+  readonly acknowledgement: Acknowledgement | undefined;
+  readonly failure: LogLogError | undefined;
+  /** The submission is to be told what becomes of the batch. */
+  attach(submission: Submission): void;
+}
+
 const noLengths: readonly number[] = [];
 
 /**
@@ -49,7 +62,7 @@ export class Submission {
   /** Of entries that are more than one. */
   readonly #lengths: readonly number[];
   #entries: readonly Uint8Array[];
-  #batch: OutgoingBatch | undefined;
+  #batch: Carrier | undefined;
   /** Its own: it was given up, or refused before it was in a batch. */
   #failure: LogLogError | undefined;
   #isTold = false;
@@ -99,7 +112,7 @@ export class Submission {
   }
 
   /** Its entries, to be copied into the batch at `at`; they are the caller's again afterwards. */
-  join(batch: OutgoingBatch, at: number): readonly Uint8Array[] {
+  join(batch: Carrier, at: number): readonly Uint8Array[] {
     const entries = this.#entries;
     this.#entries = [];
     this.#batch = batch;

@@ -9,6 +9,8 @@ export class Members {
   readonly ids: readonly NodeId[];
   readonly #ownId: NodeId;
   readonly #addresses = new Map<NodeId, string>();
+  /** Made anew when one of them has changed: every status and many an event asks for it. */
+  #listed: readonly NodeAddress[] | null = null;
   #leader: NodeId | null = null;
   #term = 0;
 
@@ -29,6 +31,7 @@ export class Members {
   address(id: NodeId, clientAddress: string): boolean {
     if (clientAddress === '' || this.#addresses.get(id) === clientAddress) return false;
     this.#addresses.set(id, clientAddress);
+    this.#listed = null;
     return id === this.#leader;
   }
 
@@ -56,9 +59,10 @@ export class Members {
   }
 
   get addresses(): readonly NodeAddress[] {
-    return this.ids.map((id) => {
+    this.#listed ??= this.ids.map((id) => {
       const address = this.#addresses.get(id);
       return { id, ...(address !== undefined && { address }) };
     });
+    return this.#listed;
   }
 }
