@@ -52,6 +52,7 @@ function memberJson(node: MemberStatus): object {
     staged: up?.staged ?? null,
     residentBytes: up?.residentBytes ?? null,
     cpuMicros: up?.cpuMicros ?? null,
+    peerBytesSent: up?.peerBytesSent ?? null,
     version: up?.version ?? null,
     incarnation: up?.incarnation ?? null,
     admitted: up?.admitted ?? null,

@@ -180,6 +180,8 @@ export interface NodeStatus {
   readonly residentBytes: number;
   /** Processor time of the process, user and system, since it began: microseconds. */
   readonly cpuMicros: number;
+  /** To other nodes, in messages, since the node was started. */
+  readonly peerBytesSent: number;
   /** Every node, sorted by id: bit i of `uploadedTo` is nodes[i]. */
   readonly nodes: readonly NodeAddress[];
   readonly staged: StagedCounters;

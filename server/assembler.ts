@@ -18,6 +18,15 @@ import type { StagingPool } from './uploads/pool.js';
  */
 const heldUpShare = 0.25;
 
+/**
+ * As long as its producer's uploads come in, a body is on its way behind them, and would only be
+ * later if it had to be fetched as well: it may take so many waits.
+ */
+const waitsMax = 10;
+
+/** Producers whose last upload is remembered. */
+const heardMax = 4096;
+
 /** Batches that wait for bodies; what comes beyond is dropped, and the leader sends it again. */
 const waitingMax = 65_536;
 
@@ -35,6 +44,8 @@ interface Waiting {
   readonly headerBytes: Buffer;
   readonly digest: Buffer;
   readonly digestKey: Buffer;
+  /** When its reference came; long ago if nothing good is to be waited for. */
+  sinceMs: number;
   /** When its body is to be asked for (again). */
   requestAtMs: number;
   requested: boolean;
@@ -68,6 +79,8 @@ export class Assembler {
   readonly #referenceWaitMs: number;
   readonly #handlers: AssemblerHandlers;
   #run: Run | null = null;
+  /** When each producer has uploaded something last, since something waits. */
+  readonly #heardMs = new Map<ProducerId, number>();
   #timer: Timer | null = null;
 
   constructor(
@@ -117,20 +130,25 @@ export class Assembler {
     this.#advance(false);
   }
 
-  /** A client has uploaded something: perhaps it is what the first reference waits for. */
-  staged(): void {
-    if (this.#run !== null) this.#advance(false);
+  /** The producer has uploaded something: perhaps it is what the first reference waits for. */
+  staged(producer: ProducerId): void {
+    if (this.#run === null) return;
+    if (this.#heardMs.size >= heardMax) this.#heardMs.clear();
+    this.#heardMs.set(producer, this.#clock.monotonicMs());
+    this.#advance(false);
   }
 
   /** Forgets what waits: a leader sends again what is needed. */
   stop(): void {
     this.#run = null;
+    this.#heardMs.clear();
     this.#timer?.cancel();
     this.#timer = null;
   }
 
   #waitingOf(message: PeerAppend): Waiting[] {
-    const requestAtMs = this.#clock.monotonicMs() + this.#referenceWaitMs;
+    const sinceMs = this.#clock.monotonicMs();
+    const requestAtMs = sinceMs + this.#referenceWaitMs;
     const { digestKey } = message;
     let offset = message.prevOffset;
     return message.items.map((item) => {
@@ -143,6 +161,7 @@ export class Assembler {
         header,
         headerBytes,
         digestKey,
+        sinceMs,
         requestAtMs,
         requested: false,
         postponed: false,
@@ -197,7 +216,10 @@ export class Assembler {
       digestMatches(digestKey, header.offset, body, digest),
     );
     if (found.type === 'matched') return found.body;
-    if (found.type === 'mismatched') waiting.requestAtMs = this.#clock.monotonicMs();
+    if (found.type === 'mismatched') {
+      waiting.requestAtMs = this.#clock.monotonicMs();
+      waiting.sinceMs = -Infinity;
+    }
     return null;
   }
 
@@ -210,21 +232,29 @@ export class Assembler {
       this.#clock.soon(() => {
         this.#timer = null;
         const lateMs = this.#clock.monotonicMs() - first.requestAtMs;
-        if (lateMs > heldUpShare * this.#referenceWaitMs) this.#postpone();
+        this.#postpone(lateMs > heldUpShare * this.#referenceWaitMs);
         this.#request();
         this.#wake();
       });
     });
   }
 
-  #postpone(): void {
+  /** Waits again for what is due, if this process was held up, once, and for what is coming. */
+  #postpone(wasHeldUp: boolean): void {
     const nowMs = this.#clock.monotonicMs();
     for (const waiting of this.#run?.waiting ?? []) {
       if (waiting.requestAtMs > nowMs) break;
-      if (waiting.postponed || waiting.requested) continue;
-      waiting.postponed = true;
+      const isHeldUp = wasHeldUp && !waiting.postponed;
+      if (waiting.requested || !(isHeldUp || this.#isComing(waiting, nowMs))) continue;
+      waiting.postponed ||= isHeldUp;
       waiting.requestAtMs = nowMs + this.#referenceWaitMs;
     }
+  }
+
+  #isComing({ header, sinceMs }: Waiting, nowMs: number): boolean {
+    const heardMs = this.#heardMs.get(header.producer) ?? -Infinity;
+    const waitMs = this.#referenceWaitMs;
+    return nowMs - heardMs < waitMs && nowMs - sinceMs < waitsMax * waitMs;
   }
 
   #request(): void {

@@ -40,6 +40,7 @@ export interface Environment {
   readonly processId: number;
   residentBytes(): number;
   cpuMicros(): number;
+  peerBytesSent(): number;
 }
 
 /** An election timeout in ticks; the leader speaks at least every second tick. */
@@ -280,13 +281,14 @@ export class Engine {
       processId,
       residentBytes: () => this.#environment.residentBytes(),
       cpuMicros: () => this.#environment.cpuMicros(),
+      peerBytesSent: () => this.#environment.peerBytesSent(),
       members: this.#members,
       store: this.#store,
       replica: this.#replica,
       orderer: this.#orderer,
       pool: this.#pool,
       readers: this.#readers,
-      onStaged: () => this.#assembler.staged(),
+      onStaged: (producer) => this.#assembler.staged(producer),
     });
   }
 

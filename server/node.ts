@@ -126,6 +126,7 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     processId: process.pid,
     residentBytes: () => process.memoryUsage.rss(),
     cpuMicros,
+    peerBytesSent: () => peers?.bytesSent ?? 0,
   });
   open.push({ close: () => engine.stop() });
   if (settings.listen !== undefined) {

@@ -50,14 +50,15 @@ export interface ServiceParts {
   readonly repairedAtStart: RepairCounters;
   residentBytes(): number;
   cpuMicros(): number;
+  peerBytesSent(): number;
   readonly members: Members;
   readonly store: Store;
   readonly replica: Replica;
   readonly orderer: Orderer;
   readonly pool: StagingPool;
   readonly readers: Readers;
-  /** Something was staged: a reference may wait for it. */
-  readonly onStaged: () => void;
+  /** The producer's body was staged: a reference may wait for it. */
+  readonly onStaged: (producer: ProducerId) => void;
 }
 
 export class Service implements LogLogService {
@@ -151,6 +152,7 @@ export class Service implements LogLogService {
       dataEnd: store.committed.dataEnd,
       residentBytes: this.#parts.residentBytes(),
       cpuMicros: this.#parts.cpuMicros(),
+      peerBytesSent: this.#parts.peerBytesSent(),
       nodes: members.addresses,
       staged: pool.counters,
       incarnation: this.#parts.incarnation(),

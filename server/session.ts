@@ -23,8 +23,8 @@ import type { PoolClient, StagedUpload, StagingPool } from './uploads/pool.js';
 export interface SessionParts {
   readonly orderer: Pick<Orderer, 'submit' | 'hasRoom' | 'onRoom' | 'forget'>;
   readonly pool: Pick<StagingPool, 'client'>;
-  /** Something was staged: a reference may wait for it. */
-  readonly onStaged: () => void;
+  /** The producer's body was staged: a reference may wait for it. */
+  readonly onStaged: (producer: ProducerId) => void;
   /** Whether a batch has been ordered, as far as this node's log goes. */
   isPast(producer: ProducerId, epoch: number, sequence: number): boolean;
   onClose(session: Session): void;
@@ -149,7 +149,7 @@ export class Session implements UploadStream {
       this.#held = upload;
       return false;
     }
-    this.#parts.onStaged();
+    this.#parts.onStaged(upload.producer);
     return true;
   }
 

@@ -68,15 +68,18 @@ function latencyTable(timed: readonly Timed[]): string[] {
 
 function nodeTable(nodes: readonly NodeUsage[]): string[] {
   return formatTable([
-    ['node', 'role', 'CPU', 'memory', 'staged', 'inlined'],
-    ...nodes.map(({ id, role, cores, residentBytes, stagedBatches, inlinedBatches }) => [
-      id,
-      role,
-      `${Math.round(100 * cores)} %`,
-      `${Math.round(residentBytes / 2 ** 20)} MiB`,
-      grouped(stagedBatches),
-      grouped(inlinedBatches),
-    ]),
+    ['node', 'role', 'CPU', 'memory', 'staged', 'inlined', 'to peers'],
+    ...nodes.map(
+      ({ id, role, cores, residentBytes, stagedBatches, inlinedBatches, peerBytesSent }) => [
+        id,
+        role,
+        `${Math.round(100 * cores)} %`,
+        `${Math.round(residentBytes / 2 ** 20)} MiB`,
+        grouped(stagedBatches),
+        grouped(inlinedBatches),
+        `${(peerBytesSent / 1e6).toFixed(2)} MB`,
+      ],
+    ),
   ]);
 }
 

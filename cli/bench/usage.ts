@@ -13,6 +13,8 @@ export interface NodeUsage {
   readonly stagedBatches: number;
   /** Batches that the leader had to send it whole. */
   readonly inlinedBatches: number;
+  /** In messages to other nodes. */
+  readonly peerBytesSent: number;
 }
 
 export interface Snapshot {
@@ -39,6 +41,7 @@ export function usageBetween(before: Snapshot, after: Snapshot): NodeUsage[] {
       residentBytes: node.residentBytes,
       stagedBatches: node.staged.matchedBatches - then.staged.matchedBatches,
       inlinedBatches: node.staged.inlinedBatches - then.staged.inlinedBatches,
+      peerBytesSent: node.peerBytesSent - then.peerBytesSent,
     };
   });
 }

@@ -25,6 +25,8 @@ export class PeerAcceptor {
     maxPayload: helloBytesMax,
   });
   readonly #links = new Map<NodeId, WebSocket>();
+  /** In messages that were given to a connection. */
+  bytesSent = 0;
   #lastRefusal = '';
 
   constructor(http: HttpServer, options: LinkOptions, handlers: PeerHandlers) {
@@ -50,6 +52,7 @@ export class PeerAcceptor {
     }
     const bytes = encodePeerMessage(message);
     assert(bytes.length <= messageBytesMax, `a message of ${bytes.length} bytes to a peer`);
+    this.bytesSent += bytes.length;
     websocket.send(bytes);
   }
 

@@ -71,6 +71,11 @@ export class WebSocketPeers implements PeerTransport {
     );
   }
 
+  /** In messages to other nodes. */
+  get bytesSent(): number {
+    return this.#acceptor?.bytesSent ?? 0;
+  }
+
   restart(): void {
     this.#acceptor?.cut();
     for (const dialler of this.#diallers) dialler.redial();

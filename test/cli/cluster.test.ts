@@ -39,6 +39,7 @@ t.test('status --json has what there is to know, under stable names', async (t) 
       chain: /^[0-9a-f]{32}$/,
       residentBytes: Number,
       cpuMicros: Number,
+      peerBytesSent: Number,
       staged: {
         matchedBatches: Number,
         matchedBytes: Number,

@@ -174,6 +174,7 @@ export class FakeNode implements LogLogService {
         dataEnd: this.#cluster.log.dataEnd,
         residentBytes: 0,
         cpuMicros: 0,
+        peerBytesSent: 0,
         incarnation: 1,
         admitted: true,
         repairs: { ranges: 0, bytes: 0 },

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { AppendOrder } from '../../proto/service.js';
 import { dataFrame } from '../node/raw-upload.js';
 import type { TestNode } from './cluster.js';
 import { EngineCluster } from './cluster.js';
@@ -46,6 +47,35 @@ t.test('what waits behind a late body comes in order', async (t) => {
   t.equal(new Set(chains).size, 1);
   for (const node of followers) t.match(await staged(node), { matchedBatches: 5, missing: 0 });
   t.equal((await leader.status()).dataEnd, (await toLeader.acknowledged(5)).end);
+  await cluster.close();
+});
+
+t.test('a body is waited for while the uploads before it come in', async (t) => {
+  const { cluster, followers, toLeader, toFollowers, epoch } = await opened(20);
+  const sequences = [1, 2, 3, 4, 5];
+  const send = (to: Upload, sequence: number, order?: Partial<AppendOrder>) =>
+    to.send(dataFrame(epoch, sequence, `entry ${sequence}`, order));
+  for (const sequence of sequences) send(toLeader, sequence, { uploadedTo: 0b111 });
+  for (const sequence of sequences) {
+    await cluster.clock.pass(15);
+    for (const one of toFollowers) send(one, sequence);
+  }
+  await toLeader.acknowledged(5);
+  await cluster.settled();
+  for (const node of followers) t.match(await staged(node), { matchedBatches: 5, missing: 0 });
+  await cluster.close();
+});
+
+t.test('a body that others overtake is fetched all the same, after ten waits', async (t) => {
+  const { cluster, followers, toLeader, toFollowers, epoch } = await opened(20);
+  toLeader.send(dataFrame(epoch, 1, 'lost', { uploadedTo: 0b111 }));
+  for (let sequence = 2; sequence <= 25; sequence += 1) {
+    await cluster.clock.pass(10);
+    for (const one of toFollowers) one.send(dataFrame(epoch, sequence, 'not ordered yet'));
+    if (sequence === 19) t.equal(toLeader.acknowledgements.size, 0);
+  }
+  t.equal(toLeader.acknowledgements.size, 1, 'while others still come');
+  for (const node of followers) t.match(await staged(node), { matchedBatches: 0, missing: 1 });
   await cluster.close();
 });
 

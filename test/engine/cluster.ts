@@ -194,6 +194,7 @@ export class TestNode {
       processId: 1,
       residentBytes: () => 0,
       cpuMicros: () => 0,
+      peerBytesSent: () => 0,
     });
   }
 

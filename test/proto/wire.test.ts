@@ -86,6 +86,7 @@ const nodeStatus: fc.Arbitrary<NodeStatus> = record({
   dataEnd: integer,
   residentBytes: integer,
   cpuMicros: integer,
+  peerBytesSent: integer,
   nodes: fc.array(hint),
   staged,
   incarnation: integer,

@@ -28,6 +28,7 @@ export const status: NodeStatus = {
   dataEnd: 2 ** 33,
   residentBytes: 123_456_789,
   cpuMicros: 2 ** 33,
+  peerBytesSent: 2 ** 34,
   incarnation: 1,
   admitted: true,
   repairs: { ranges: 2, bytes: 300 },

@@ -65,7 +65,11 @@ async function main(site: Site): Promise<void> {
         });
   const readers = new Readers(log.log, systemClock, () => part.readableOffset, fail);
   await link(peers, site, part, fail);
-  const service = new BareService({ id: own.id, clusterId, members, log, part, readers });
+  const peerBytesSent = () => peers.bytesSent;
+  const service = new BareService({
+    ...{ id: own.id, clusterId, members, log, part, readers },
+    peerBytesSent,
+  });
   await GrpcServer.start(service, { host: localHost, port: own.port, logger });
 }
 

@@ -32,6 +32,7 @@ export interface BareServiceParts {
   readonly log: BareLog;
   readonly part: BarePart;
   readonly readers: Readers;
+  peerBytesSent(): number;
 }
 
 export class BareService implements LogLogService {
@@ -95,6 +96,7 @@ export class BareService implements LogLogService {
       dataEnd: readers.readableOffset,
       residentBytes: process.memoryUsage.rss(),
       cpuMicros: user + system,
+      peerBytesSent: this.#parts.peerBytesSent(),
       nodes: members.addresses,
       staged: { ...nothingStaged, ...part.counters },
       incarnation: firstIncarnation,

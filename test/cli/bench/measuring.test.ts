@@ -45,7 +45,11 @@ t.test('usage is what was added, of the nodes that were there all the time', asy
   const before = [node('a', {}), node('b', {}), away, node('e', {})];
   const staged = { ...status.staged, matchedBatches: 13, inlinedBatches: 7 };
   const after = [
-    node('a', { cpuMicros: status.cpuMicros + 500_000, staged, residentBytes: 1 }),
+    node('a', {
+      cpuMicros: status.cpuMicros + 500_000,
+      peerBytesSent: status.peerBytesSent + 99,
+      ...{ staged, residentBytes: 1 },
+    }),
     node('b', { processId: status.processId + 1 }),
     node('d', {}),
     { ...away, id: 'e' },
@@ -53,7 +57,7 @@ t.test('usage is what was added, of the nodes that were there all the time', asy
   t.same(usageBetween(snapshot(1000, before), snapshot(3000, after)), [
     {
       ...{ id: 'a', role: 'follower', cores: 0.25, residentBytes: 1 },
-      ...{ stagedBatches: 10, inlinedBatches: 2 },
+      ...{ stagedBatches: 10, inlinedBatches: 2, peerBytesSent: 99 },
     },
   ]);
 });
