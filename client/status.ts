@@ -44,6 +44,8 @@ export async function clusterStatus(
   const wanted = members.filter(({ id }) => (options.node ?? id) === id);
   const asked = wanted.map((member) => nodeStatus(cluster, member, options.timeoutMs, signal));
   const nodes = await Promise.all(asked);
+  // A node that has come up since may have said where it is to nobody who was asked.
+  if (nodes.some(({ reachable }) => !reachable)) cluster.refresh();
   const { id: leader = null, term } = newestLeader(nodes);
   return { clusterId, leader, term, nodes };
 }

@@ -100,6 +100,23 @@ t.test('status tells of every node, and which do not answer', async (t) => {
   await fake.clock.run(client.close());
 });
 
+t.test('a node that nobody knew of when the client came is found later', async (t) => {
+  const fake = new FakeCluster(3);
+  fake.node('n3').health = 'down';
+  fake.unknown.add('n3');
+  const client = clientOf(fake);
+  const isReachable = async () => {
+    const { nodes } = await fake.clock.run(client.status());
+    return nodes.map(({ reachable }) => reachable);
+  };
+  t.same(await isReachable(), [true, true, false]);
+  fake.node('n3').health = 'up';
+  await isReachable();
+  await fake.clock.pass(10);
+  t.same(await isReachable(), [true, true, true]);
+  await fake.clock.run(client.close());
+});
+
 t.test('leadership is handed over by the leader, wherever it is', async (t) => {
   const fake = new FakeCluster(3);
   const client = clientOf(fake);

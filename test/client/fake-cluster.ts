@@ -16,6 +16,8 @@ export class FakeCluster {
   readonly clusterId: string;
   readonly nodes: readonly FakeNode[];
   leaderId: string | undefined;
+  /** Nodes whose addresses no other node knows. */
+  readonly unknown = new Set<string>();
   term = 1;
 
   constructor(nodeCount: number, clusterId = 'c1', nodeClock?: Clock) {

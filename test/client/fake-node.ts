@@ -152,7 +152,7 @@ export class FakeNode implements LogLogService {
 
   status(request: { clusterId?: string }, signal: AbortSignal): Promise<NodeStatus> {
     return this.#answer(signal, () => {
-      const { clusterId, leaderId, term, nodes } = this.#cluster;
+      const { clusterId, leaderId, term, nodes, unknown } = this.#cluster;
       if (request.clusterId !== undefined && request.clusterId !== clusterId) {
         throw new LogLogError('WRONG_CLUSTER', `this is cluster ${clusterId}`);
       }
@@ -178,7 +178,9 @@ export class FakeNode implements LogLogService {
         incarnation: 1,
         admitted: true,
         repairs: { ranges: 0, bytes: 0 },
-        nodes: nodes.map(({ id, address }) => ({ id, address })),
+        nodes: nodes.map(({ id, address }) =>
+          id === this.id || !unknown.has(id) ? { id, address } : { id },
+        ),
         staged: nothingStaged,
       };
     });
