@@ -1,10 +1,9 @@
 /** `npm run bench:peers`: LogLog and others at the same work, in one run. */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { countRange, number } from '../command-line.js';
-import { repositoryRoot } from '../project/repository.js';
 import { bare } from './bare/bare.js';
 import type { Contender, ContenderName } from './contender.js';
 import { contenderNames } from './contender.js';
@@ -84,7 +83,7 @@ async function main(flags: Flags): Promise<void> {
   });
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(summary)}\n`);
   process.stdout.write(report);
-  if (isWhole(flags)) await writeReport(join(repositoryRoot, 'docs', 'BENCHMARKS.md'), report);
+  if (isWhole(flags)) await writeReport('bench:peers', report);
   for (const doubt of doubtsAbout(summary)) tell(`in doubt: ${doubt}`);
 }
 

@@ -1,6 +1,8 @@
 /** The results for people to read: Markdown, as it stands in docs/BENCHMARKS.md. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { repositoryRoot } from '../project/repository.js';
 import type { Contender, ContenderName } from './contender.js';
 import { contenderNames } from './contender.js';
 import type { Result, Summary, WorkloadResult } from './results.js';
@@ -77,12 +79,13 @@ export function doubtsAbout({ workloads }: Summary): string[] {
 }
 
 /**
- * Puts the report between its marks in a Markdown file; what is written around them stays. Without
- * the file, or the marks, it makes or extends it.
+ * Puts the report of a command between its marks in docs/BENCHMARKS.md; what is written around
+ * them stays. Without the file, or the marks, it makes or extends it.
  */
-export async function writeReport(path: string, report: string): Promise<void> {
-  const begin = '<!-- Written by `npm run bench:peers`: -->';
-  const end = '<!-- Up to here. -->';
+export async function writeReport(script: string, report: string): Promise<void> {
+  const path = join(repositoryRoot, 'docs', 'BENCHMARKS.md');
+  const begin = `<!-- Written by \`npm run ${script}\`: -->`;
+  const end = `<!-- Up to here: ${script}. -->`;
   const old = existsSync(path) ? readFileSync(path, 'utf8') : '# Benchmarks\n';
   const [before = '', rest] = old.split(begin);
   const after = rest?.split(end)[1] ?? '\n';
@@ -134,7 +137,7 @@ function latencyTable({ workloads }: Summary, names: readonly ContenderName[]): 
   ]);
 }
 
-function table([head = [], ...rows]: readonly (readonly string[])[]): string[] {
+export function table([head = [], ...rows]: readonly (readonly string[])[]): string[] {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
 }
 
@@ -172,11 +175,11 @@ function isHeldBack(result: Result | undefined): boolean {
   return result.driverCores > driverCoresMax && result.idleCores > idleCoresMax;
 }
 
-function rate(entriesPerSecond: number): string {
+export function rate(entriesPerSecond: number): string {
   const digits = entriesPerSecond < 100 ? 1 : 0;
   return entriesPerSecond.toLocaleString('en-US', { maximumFractionDigits: digits });
 }
 
-function milliseconds(value: number): string {
+export function milliseconds(value: number): string {
   return value < 10 ? value.toFixed(2) : value.toFixed(0);
 }

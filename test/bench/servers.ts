@@ -45,7 +45,11 @@ export class ServerProcess {
   #failure: Error | undefined;
 
   /** A process group of its own: Ctrl-C is for this process alone, which then stops the servers. */
-  constructor(command: string, args: readonly string[], { id, directory }: ServerPlan) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    { id, directory }: Pick<ServerPlan, 'id' | 'directory'>,
+  ) {
     this.#logFile = join(directory, 'log.txt');
     const log = openSync(this.#logFile, 'a');
     this.#child = spawn(command, args, {
@@ -69,6 +73,12 @@ export class ServerProcess {
   /** Throws if the process has ended by itself. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async kill(): Promise<void> {
+    this.#isStopping = true;
+    this.#kill();
+    await this.#ended;
   }
 
   async stop(): Promise<void> {

@@ -11,6 +11,7 @@ const programs = {
   nemesis: 'nemesis/main.js',
   check: 'checker/check.js',
   bench: 'bench/main.js',
+  scale: 'bench/scale/main.js',
   'brute-force': 'checker/brute-force.test.js',
 } as const;
 type Program = keyof typeof programs;
@@ -22,6 +23,7 @@ const defaults: readonly (readonly [Program, RegExp])[] = [
   ['nemesis', /--nodes <count> .*default: "3"\) .*--faults <kind,\.\.\.> .* kill-leader, /],
   ['check', /Usage: check .*<file>/],
   ['bench', /--quick .*--rounds <count> .*\(default: 3\) .*--peers <name,\.\.\.> /],
+  ['scale', /--only <part,\.\.\.> .* segments, sizes, readers .*--quick /],
   ['brute-force', /--seeds <first-last> .*\(default: 1-120000, env: SEEDS\)/],
 ];
 
@@ -52,6 +54,7 @@ const wrong: readonly (readonly [Program, readonly string[], RegExp])[] = [
   ['brute-force', ['--seeds', '5-3'], /It is a seed, or the first and the last of several\.$/],
   ['bench', ['--rounds', '0'], whole],
   ['bench', ['--only', 'nothing'], /'nothing'/],
+  ['scale', ['--only', 'nothing'], /nothing is none of them/],
   ['check', [], /missing required argument 'file'$/],
   ['check', ['no-such-history'], /no such file or directory/],
   ['check', ['package.json'], /^error: package.json:1 is not a line of a history/],
