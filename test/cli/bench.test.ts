@@ -108,7 +108,7 @@ t.test('a cluster of its own is filled before it is read, and nothing is left of
   const { status, stdout } = await runCommand(args, { cluster: ['127.0.0.1:1'] });
   t.equal(status, 0, '--nodes goes before LOGLOG_CLUSTER');
   t.match(stdout.toString(), /^bench read, entryBytes 1000, passes 1\n1,000 entries in /);
-  t.match(stdout.toString(), /^n1 +leader +\d+ % +\d+ MiB +0 +0$/m);
+  t.match(stdout.toString(), /^n1 +leader +\d+ % +\d+ MiB +0 +0 +0\.00 MB$/m);
   t.match(stdout.toString(), /1,000 entries appended, 1,000 read back, each where/);
   t.same(benchDirectories(), []);
 });
