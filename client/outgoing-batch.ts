@@ -89,6 +89,7 @@ export class OutgoingBatch implements Carrier {
       this.#bytes += entryLengthBytes + entry.length;
     }
   }
+
   attach(submission: Submission): void {
     if (this.#result === undefined) this.#attached.add(submission);
   }
