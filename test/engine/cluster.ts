@@ -106,6 +106,11 @@ export class TestNode {
     return this.#process.clock;
   }
 
+  /** Whether its process has run since this was last asked. */
+  takeHasRun(): boolean {
+    return this.#process?.clock.takeHasRun() ?? false;
+  }
+
   get service(): LogLogService {
     const { reachable } = this;
     if (reachable === undefined) throw new Error(`${this.id} does not run`);

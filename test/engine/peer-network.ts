@@ -259,9 +259,7 @@ export class PeerNetwork {
       const port = this.#ports.get(to);
       if (port === undefined) return;
       this.trace?.add(message.type, from, to);
-      const deliver = () => port.handlers.onMessage(from, incarnation, message);
-      if (port.clock.isPaused) port.clock.deliver(deliver);
-      else deliver();
+      port.clock.deliver(() => port.handlers.onMessage(from, incarnation, message));
     });
   }
 

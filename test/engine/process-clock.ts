@@ -17,6 +17,7 @@ export class ProcessClock implements Clock {
   #pausedUntilMs = 0;
   #inbox = 0;
   #isGone = false;
+  #hasRun = true;
 
   constructor(clock: Clock, skewMs: number) {
     this.#clock = clock;
@@ -71,6 +72,7 @@ export class ProcessClock implements Clock {
   deliver(run: () => void): boolean {
     if (this.#isGone) return false;
     if (!this.isPaused) {
+      this.#hasRun = true;
       run();
       return true;
     }
@@ -83,6 +85,13 @@ export class ProcessClock implements Clock {
     return true;
   }
 
+  /** Whether the process has run since it was last asked: otherwise it is as it was. */
+  takeHasRun(): boolean {
+    const hasRun = this.#hasRun;
+    this.#hasRun = false;
+    return hasRun;
+  }
+
   end(): void {
     this.#isGone = true;
   }
@@ -90,8 +99,12 @@ export class ProcessClock implements Clock {
   #due(timer: ProcessTimer): void {
     if (this.#isGone) return;
     const leftMs = this.#pausedUntilMs - this.#clock.monotonicMs();
-    if (leftMs > 0) timer.inner = this.#clock.after(leftMs, () => this.#due(timer));
-    else timer.run();
+    if (leftMs > 0) {
+      timer.inner = this.#clock.after(leftMs, () => this.#due(timer));
+    } else {
+      this.#hasRun = true;
+      timer.run();
+    }
   }
 }
 

@@ -76,9 +76,10 @@ export class Monitor {
     if (this.violations.length < violationsMax) this.violations.push(violation);
   }
 
-  /** After an event: looks at every node that serves. */
+  /** After an event: looks at the nodes that ran, or at all, since what ran may have touched any. */
   observe(): void {
-    for (const watched of this.#watched) void this.#observe(watched);
+    const ran = this.#watched.filter(({ node }) => node.takeHasRun());
+    for (const watched of ran.length > 0 ? ran : this.#watched) void this.#observe(watched);
   }
 
   /** As a message leaves a node, which is when its word is given. */
