@@ -9,6 +9,7 @@ import { catCommand } from './cat.js';
 import { devCommand } from './dev.js';
 import { endCommand } from './end.js';
 import { exitCodeOf, exitCodes } from './exit.js';
+import { collectLessOften } from './heap.js';
 import { reportError } from './output.js';
 import { serveCommand } from './serve.js';
 import { statusCommand } from './status.js';
@@ -77,5 +78,6 @@ function usageError({ code, message }: CommanderError): LogLogError {
   return new LogLogError('CONFIG_INVALID', text);
 }
 
+collectLessOften();
 // Nothing that is left open keeps the process: whatever had to be closed is.
 process.exit(await main(process.argv.slice(2)));

@@ -19,8 +19,8 @@ import type { StagingPool } from './uploads/pool.js';
 const heldUpShare = 0.25;
 
 /**
- * As long as its producer's uploads come in, a body is on its way behind them, and would only be
- * later if it had to be fetched as well: it may take so many waits.
+ * A body may take so many waits if something else of its producer has come within as many: it is on
+ * its way behind that, and would only be later if it had to be fetched as well.
  */
 const waitsMax = 10;
 
@@ -79,7 +79,7 @@ export class Assembler {
   readonly #referenceWaitMs: number;
   readonly #handlers: AssemblerHandlers;
   #run: Run | null = null;
-  /** When each producer has uploaded something last, since something waits. */
+  /** When each producer has uploaded something last. */
   readonly #heardMs = new Map<ProducerId, number>();
   #timer: Timer | null = null;
 
@@ -132,16 +132,14 @@ export class Assembler {
 
   /** The producer has uploaded something: perhaps it is what the first reference waits for. */
   staged(producer: ProducerId): void {
-    if (this.#run === null) return;
     if (this.#heardMs.size >= heardMax) this.#heardMs.clear();
     this.#heardMs.set(producer, this.#clock.monotonicMs());
-    this.#advance(false);
+    if (this.#run !== null) this.#advance(false);
   }
 
   /** Forgets what waits: a leader sends again what is needed. */
   stop(): void {
     this.#run = null;
-    this.#heardMs.clear();
     this.#timer?.cancel();
     this.#timer = null;
   }
@@ -253,8 +251,7 @@ export class Assembler {
 
   #isComing({ header, sinceMs }: Waiting, nowMs: number): boolean {
     const heardMs = this.#heardMs.get(header.producer) ?? -Infinity;
-    const waitMs = this.#referenceWaitMs;
-    return nowMs - heardMs < waitMs && nowMs - sinceMs < waitsMax * waitMs;
+    return nowMs - Math.min(heardMs, sinceMs) < waitsMax * this.#referenceWaitMs;
   }
 
   #request(): void {

@@ -33,7 +33,7 @@ export interface Contender {
 }
 
 export interface Cluster {
-  /** Carries the workload out for so long, after a short warm-up that does not count. */
+  /** Carries the workload out for so long, after a warm-up that does not count. */
   measure(workload: Workload, seconds: number): Promise<Measured>;
   /** Ends every process that `start` has begun. */
   stop(): Promise<void>;

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { collectLessOften } from '../../cli/heap.js';
 import { countRange, number } from '../command-line.js';
 import { bare } from './bare/bare.js';
 import type { Contender, ContenderName } from './contender.js';
@@ -165,6 +166,7 @@ function describe(error: unknown): string {
   return `${error.message}${cause}`;
 }
 
+collectLessOften();
 try {
   await command.parseAsync();
 } catch (error) {
