@@ -19,8 +19,13 @@ export type Check = (mutant: string, area: Area, seconds: number) => Promise<Cau
 /** A plain test that has not ended by then has failed. */
 const testMsMax = 120_000;
 
-/** How long each file took that did not fail: the quick ones of a folder go first. */
-const tookMs = new Map<string, number>();
+/** What a file of tests has been good for, so far. */
+interface TestRecord {
+  ranMs: number;
+  caught: number;
+}
+
+const records = new Map<string, TestRecord>();
 
 /** The cheapest evidence comes last, so that the table tells what the others are worth. */
 export const checks: readonly Check[] = [simulation, searchOfStates, plainTests];
@@ -55,24 +60,37 @@ function findingOf({ stdout, stderr }: Ended): Finding {
 }
 
 async function plainTests(mutant: string, { tests }: Area): Promise<Caught | undefined> {
-  for (const file of new Set(tests.flatMap(testFilesIn))) {
+  const files = new Set(tests.flatMap(testFilesIn));
+  // What has caught most for its time goes first, and the slow ones run only where all others pass.
+  for (const file of [...files].toSorted((a, b) => worthOf(b) - worthOf(a))) {
+    const record = recordOf(file);
     const beganMs = performance.now();
     const ended = await runMutant(mutant, `../${file}`, [], testMsMax);
-    if (ended.exitCode !== 0) return { by: 'test', words: `${file}: ${failureIn(ended)}` };
-    tookMs.set(file, performance.now() - beganMs);
+    record.ranMs += performance.now() - beganMs;
+    if (ended.exitCode === 0) continue;
+    record.caught += 1;
+    return { by: 'test', words: `${file}: ${failureIn(ended)}` };
   }
   return undefined;
+}
+
+/** The most for a file that has not run yet. */
+function worthOf(file: string): number {
+  const { ranMs, caught } = recordOf(file);
+  return (caught + 1) / (ranMs + 1);
+}
+
+function recordOf(file: string): TestRecord {
+  const record = records.get(file) ?? { ranMs: 0, caught: 0 };
+  records.set(file, record);
+  return record;
 }
 
 function testFilesIn(folder: string): string[] {
   if (folder.endsWith('.test.js')) return [folder];
   const directory = new URL(`../${folder}/`, import.meta.url);
   const names = existsSync(directory) ? readdirSync(directory) : [];
-  const files = names
-    .filter((name) => name.endsWith('.test.js'))
-    .map((name) => `${folder}/${name}`);
-  const costOf = (file: string) => tookMs.get(file) ?? 0;
-  return files.toSorted((a, b) => costOf(a) - costOf(b));
+  return names.filter((name) => name.endsWith('.test.js')).map((name) => `${folder}/${name}`);
 }
 
 /** The first promise, in the output of a test (TAP), that was not kept. */
