@@ -66,6 +66,21 @@ t.test('a body is waited for while the uploads before it come in', async (t) => 
   await cluster.close();
 });
 
+t.test('a slow body is waited for if its producer has uploaded not long ago', async (t) => {
+  const { cluster, followers, toLeader, toFollowers, epoch } = await opened(20);
+  for (const one of toFollowers) one.send(dataFrame(epoch, 1, 'at once'));
+  toLeader.send(dataFrame(epoch, 1, 'at once', { uploadedTo: 0b111 }));
+  await toLeader.acknowledged(1);
+  await cluster.clock.pass(50);
+  toLeader.send(dataFrame(epoch, 2, 'slowly', { uploadedTo: 0b111 }));
+  await cluster.clock.pass(100);
+  for (const one of toFollowers) one.send(dataFrame(epoch, 2, 'slowly'));
+  await toLeader.acknowledged(2);
+  await cluster.settled();
+  for (const node of followers) t.match(await staged(node), { matchedBatches: 2, missing: 0 });
+  await cluster.close();
+});
+
 t.test('a body that others overtake is fetched all the same, after ten waits', async (t) => {
   const { cluster, followers, toLeader, toFollowers, epoch } = await opened(20);
   toLeader.send(dataFrame(epoch, 1, 'lost', { uploadedTo: 0b111 }));

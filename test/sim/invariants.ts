@@ -76,7 +76,7 @@ export class Monitor {
     if (this.violations.length < violationsMax) this.violations.push(violation);
   }
 
-  /** After an event: looks at the nodes that ran, or at all, since what ran may have touched any. */
+  /** After an event: looks at the nodes that ran. If none did, a fault may have touched any of them. */
   observe(): void {
     const ran = this.#watched.filter(({ node }) => node.takeHasRun());
     for (const watched of ran.length > 0 ? ran : this.#watched) void this.#observe(watched);
