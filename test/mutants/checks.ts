@@ -1,9 +1,11 @@
 /** The checks that every mutant has to pass by. They are the project's own and know of none. */
 import { existsSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Ended } from './child.js';
 import { runMutant } from './child.js';
 import type { Finding } from './finding.js';
 import type { Area } from './mutants.js';
+import type { Mutation } from './mutation.js';
 
 export interface Caught {
   readonly by: 'simulation' | 'search' | 'test';
@@ -14,7 +16,11 @@ export interface Caught {
 }
 
 /** Undefined if the check sees nothing wrong. */
-export type Check = (mutant: string, area: Area, seconds: number) => Promise<Caught | undefined>;
+export type Check = (
+  mutation: Mutation,
+  area: Area,
+  seconds: number,
+) => Promise<Caught | undefined>;
 
 /** A plain test that has not ended by then has failed. */
 const testMsMax = 120_000;
@@ -30,14 +36,14 @@ const records = new Map<string, TestRecord>();
 /** The cheapest evidence comes last, so that the table tells what the others are worth. */
 export const checks: readonly Check[] = [simulation, searchOfStates, plainTests];
 
-async function simulation(mutant: string, _area: Area, seconds: number) {
-  const ended = await countedCheck(mutant, 'simulate.js', seconds);
+async function simulation({ name }: Mutation, _area: Area, seconds: number) {
+  const ended = await countedCheck(name, 'simulate.js', seconds);
   return ended && { by: 'simulation' as const, words: ended.words, seeds: ended.count };
 }
 
-async function searchOfStates(mutant: string, { isCore }: Area, seconds: number) {
+async function searchOfStates({ name }: Mutation, { isCore }: Area, seconds: number) {
   if (!isCore) return undefined;
-  const ended = await countedCheck(mutant, 'explore.js', seconds);
+  const ended = await countedCheck(name, 'explore.js', seconds);
   return ended && { by: 'search' as const, words: ended.words };
 }
 
@@ -59,13 +65,19 @@ function findingOf({ stdout, stderr }: Ended): Finding {
   return JSON.parse(line) as Finding;
 }
 
-async function plainTests(mutant: string, { tests }: Area): Promise<Caught | undefined> {
+/**
+ * The test named after what is mutated goes first, then what has caught most for its time: the slow
+ * ones run only where all others pass.
+ */
+async function plainTests(mutation: Mutation, { tests }: Area): Promise<Caught | undefined> {
   const files = new Set(tests.flatMap(testFilesIn));
-  // What has caught most for its time goes first, and the slow ones run only where all others pass.
-  for (const file of [...files].toSorted((a, b) => worthOf(b) - worthOf(a))) {
+  const own = `${basename(mutation.file, '.js')}.test.js`;
+  const isOwn = (file: string) => Number(basename(file) === own);
+  const order = (a: string, b: string) => isOwn(b) - isOwn(a) || worthOf(b) - worthOf(a);
+  for (const file of [...files].toSorted(order)) {
     const record = recordOf(file);
     const beganMs = performance.now();
-    const ended = await runMutant(mutant, `../${file}`, [], testMsMax);
+    const ended = await runMutant(mutation.name, `../${file}`, [], testMsMax);
     record.ranMs += performance.now() - beganMs;
     if (ended.exitCode === 0) continue;
     record.caught += 1;

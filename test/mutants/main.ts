@@ -32,7 +32,7 @@ const flags = new Command('mutants')
       '--seconds <count>',
       'of processor time, for the simulation and for the search',
       secondsRange,
-      10,
+      8,
     ),
   )
   .option('--json', 'nothing but the last line on standard output')
@@ -74,7 +74,7 @@ async function tryAll(
 /** One check after the other, up to the first that finds something. */
 async function tryOne(mutation: Mutation, area: Area, seconds: number): Promise<Outcome> {
   for (const check of checks) {
-    const caught = await check(mutation.name, area, seconds);
+    const caught = await check(mutation, area, seconds);
     if (caught !== undefined) return { mutation, caught };
   }
   return { mutation, caught: undefined };
