@@ -9,7 +9,7 @@ import { catCommand } from './cat.js';
 import { devCommand } from './dev.js';
 import { endCommand } from './end.js';
 import { exitCodeOf, exitCodes } from './exit.js';
-import { collectLessOften } from './heap.js';
+import { tuneV8 } from './v8.js';
 import { reportError } from './output.js';
 import { serveCommand } from './serve.js';
 import { statusCommand } from './status.js';
@@ -78,6 +78,6 @@ function usageError({ code, message }: CommanderError): LogLogError {
   return new LogLogError('CONFIG_INVALID', text);
 }
 
-collectLessOften();
+tuneV8();
 // Nothing that is left open keeps the process: whatever had to be closed is.
 process.exit(await main(process.argv.slice(2)));

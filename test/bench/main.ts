@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { collectLessOften } from '../../cli/heap.js';
+import { tuneV8 } from '../../cli/v8.js';
 import { countRange, number } from '../command-line.js';
 import { bare } from './bare/bare.js';
 import type { Contender, ContenderName } from './contender.js';
@@ -166,7 +166,7 @@ function describe(error: unknown): string {
   return `${error.message}${cause}`;
 }
 
-collectLessOften();
+tuneV8();
 try {
   await command.parseAsync();
 } catch (error) {

@@ -2,7 +2,7 @@
  * One process of the bare pipe (bare.ts): the production server, links and log, with nothing
  * between them but a count. It serves clients once it is linked to those that it talks to.
  */
-import { collectLessOften } from '../../../cli/heap.js';
+import { tuneV8 } from '../../../cli/v8.js';
 import { createLogger } from '../../../cli/log-lines.js';
 import { localHost } from '../../../cli/ports.js';
 import { assert } from '../../../proto/errors.js';
@@ -146,5 +146,5 @@ function addressOf({ port }: ServerPlan): string {
   return `${localHost}:${port}`;
 }
 
-collectLessOften();
+tuneV8();
 await main(siteOf(JSON.parse(process.argv[2] ?? '') as BarePlan));

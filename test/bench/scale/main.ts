@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { collectLessOften } from '../../../cli/heap.js';
+import { tuneV8 } from '../../../cli/v8.js';
 import { checkDisk, describeMachine } from '../machine.js';
 import { table, writeReport } from '../report.js';
 import { measureReaders } from './readers.js';
@@ -67,7 +67,7 @@ function parseParts(text: string): Part[] {
   });
 }
 
-collectLessOften();
+tuneV8();
 try {
   await command.parseAsync();
 } catch (error) {
