@@ -19,7 +19,7 @@ type Program = keyof typeof programs;
 const defaults: readonly (readonly [Program, RegExp])[] = [
   ['sim', /--seconds <count> .*\(default: 60\) .*--mode <mode> .*"both", default: "survive"\)/],
   ['model', /--states <count> .*\(default: 1000000\) .*--scope <name> .*"election", "batch", /],
-  ['mutants', /--only <name,\.\.\.> .* core, .*--seconds <count> .*\(default: 10\)/],
+  ['mutants', /--only <name,\.\.\.> .* core, .*--seconds <count> .*\(default: \d+\)/],
   ['nemesis', /--nodes <count> .*default: "3"\) .*--faults <kind,\.\.\.> .* kill-leader, /],
   ['check', /Usage: check .*<file>/],
   ['bench', /--quick .*--rounds <count> .*\(default: 3\) .*--peers <name,\.\.\.> /],
