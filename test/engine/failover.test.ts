@@ -75,6 +75,27 @@ t.test(
   },
 );
 
+t.test('a leader whose log was cut has forgotten who wrote what is gone', async (t) => {
+  const { cluster, leader: old, upload, epoch } = await started();
+  const others = cluster.others(old);
+  cluster.peers.isolate(
+    old.id,
+    cluster.nodes.map(({ id }) => id),
+  );
+  upload.send(dataFrame(epoch, 1, 'mine', {}));
+  await upload.refused(1);
+  const next = await cluster.leader(others);
+  const between = { entries: [Buffer.from('between')] };
+  const { end } = await cluster.clock.run(next.service.append(between, signal));
+  cluster.peers.heal();
+  await cluster.settled();
+  await cluster.clock.run(next.service.transfer({ to: old.id }, signal));
+  const again = new Upload(cluster, await cluster.leader([old]));
+  again.send(dataFrame(epoch, 1, 'mine', {}));
+  t.ok((await again.acknowledged(1)).offset >= end, 'the retry is ordered, behind what came');
+  await cluster.close();
+});
+
 t.test(
   'an append that was ordered before the leader lost its place is no second one',
   async (t) => {

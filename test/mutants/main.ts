@@ -32,7 +32,7 @@ const flags = new Command('mutants')
       '--seconds <count>',
       'of processor time, for the simulation and for the search',
       secondsRange,
-      8,
+      10,
     ),
   )
   .option('--json', 'nothing but the last line on standard output')
