@@ -5,6 +5,7 @@ import { LogLogError } from '../../proto/errors.js';
 import type { UploadFrame } from '../../proto/service.js';
 import { uncommittedBytesMax } from '../../server/orderer.js';
 import { dataFrame } from '../node/raw-upload.js';
+import type { TestNode } from './cluster.js';
 import { EngineCluster } from './cluster.js';
 import { Upload } from './upload.js';
 
@@ -20,6 +21,15 @@ async function started() {
   const epoch = await upload.open();
   await cluster.settled();
   return { cluster, leader, upload, epoch };
+}
+
+/** The leader is cut off, and then orders a batch that nobody else hears of. */
+function orderAlone(cluster: EngineCluster, leader: TestNode, upload: Upload, epoch: number): void {
+  cluster.peers.isolate(
+    leader.id,
+    cluster.nodes.map(({ id }) => id),
+  );
+  upload.send(dataFrame(epoch, 1, 'mine', {}));
 }
 
 /** Of one entry, for the leader. */
@@ -45,11 +55,7 @@ t.test(
   async (t) => {
     const { cluster, leader: old, upload, epoch } = await started();
     const others = cluster.others(old);
-    cluster.peers.isolate(
-      old.id,
-      cluster.nodes.map(({ id }) => id),
-    );
-    upload.send(dataFrame(epoch, 1, 'mine', {}));
+    orderAlone(cluster, old, upload, epoch);
     await cluster.clock.pass(20);
     const { endOffset, commitOffset } = await old.status();
     t.ok(endOffset > commitOffset, 'it is in the log of the old leader');
@@ -78,11 +84,7 @@ t.test(
 t.test('a leader whose log was cut has forgotten who wrote what is gone', async (t) => {
   const { cluster, leader: old, upload, epoch } = await started();
   const others = cluster.others(old);
-  cluster.peers.isolate(
-    old.id,
-    cluster.nodes.map(({ id }) => id),
-  );
-  upload.send(dataFrame(epoch, 1, 'mine', {}));
+  orderAlone(cluster, old, upload, epoch);
   await upload.refused(1);
   const next = await cluster.leader(others);
   const between = { entries: [Buffer.from('between')] };
