@@ -6,6 +6,7 @@ import { runMutant } from './child.js';
 import type { Finding } from './finding.js';
 import type { Area } from './mutants.js';
 import type { Mutation } from './mutation.js';
+import { failureIn, passedIn } from './tap-output.js';
 
 export interface Caught {
   readonly by: 'simulation' | 'search' | 'test';
@@ -22,7 +23,7 @@ export type Check = (
   seconds: number,
 ) => Promise<Caught | undefined>;
 
-/** A plain test that has not ended by then has failed. */
+/** A plain test that has nothing to say for so long hangs. */
 const testMsMax = 120_000;
 
 /** What a file of tests has been good for, so far. */
@@ -52,7 +53,9 @@ async function searchOfStates({ name }: Mutation, { isCore }: Area, seconds: num
  * has to be killed has found nothing.
  */
 async function countedCheck(mutant: string, program: string, seconds: number) {
-  const ended = await runMutant(mutant, program, [String(seconds)], 4000 * seconds);
+  const ended = await runMutant(mutant, program, [String(seconds)], {
+    silenceMsMax: 4000 * seconds,
+  });
   if (ended.exitCode === null) return undefined;
   const finding = findingOf(ended);
   if (finding.found === null) return undefined;
@@ -70,20 +73,37 @@ function findingOf({ stdout, stderr }: Ended): Finding {
  * ones run only where all others pass.
  */
 async function plainTests(mutation: Mutation, { tests }: Area): Promise<Caught | undefined> {
-  const files = new Set(tests.flatMap(testFilesIn));
   const own = `${basename(mutation.file, '.js')}.test.js`;
   const isOwn = (file: string) => Number(basename(file) === own);
-  const order = (a: string, b: string) => isOwn(b) - isOwn(a) || worthOf(b) - worthOf(a);
-  for (const file of [...files].toSorted(order)) {
-    const record = recordOf(file);
-    const beganMs = performance.now();
-    const ended = await runMutant(mutation.name, `../${file}`, [], testMsMax);
-    record.ranMs += performance.now() - beganMs;
-    if (ended.exitCode === 0) continue;
-    record.caught += 1;
-    return { by: 'test', words: `${file}: ${failureIn(ended)}` };
+  const files = [...new Set(tests.flatMap(testFilesIn))].toSorted(
+    (a, b) => isOwn(b) - isOwn(a) || worthOf(b) - worthOf(a),
+  );
+  const beganMs = performance.now();
+  const ended = await runMutant(mutation.name, 'plain-tests.js', [mutation.name], {
+    silenceMsMax: testMsMax,
+    tests: files,
+  });
+  const passed = passedIn(ended);
+  const failed = files.find((file) => !passed.has(file));
+  keepRecord(passed, failed, performance.now() - beganMs);
+  if (failed === undefined && ended.exitCode === 0) return undefined;
+  return { by: 'test', words: `${failed ?? 'after the last test'}: ${failureIn(ended)}` };
+}
+
+function keepRecord(
+  passed: ReadonlyMap<string, number>,
+  failed: string | undefined,
+  allMs: number,
+) {
+  let leftMs = allMs;
+  for (const [file, ranMs] of passed) {
+    recordOf(file).ranMs += ranMs;
+    leftMs -= ranMs;
   }
-  return undefined;
+  if (failed === undefined) return;
+  const record = recordOf(failed);
+  record.ranMs += leftMs;
+  record.caught += 1;
 }
 
 /** The most for a file that has not run yet. */
@@ -103,12 +123,4 @@ function testFilesIn(folder: string): string[] {
   const directory = new URL(`../${folder}/`, import.meta.url);
   const names = existsSync(directory) ? readdirSync(directory) : [];
   return names.filter((name) => name.endsWith('.test.js')).map((name) => `${folder}/${name}`);
-}
-
-/** The first promise, in the output of a test (TAP), that was not kept. */
-function failureIn({ exitCode, stdout, stderr }: Ended): string {
-  if (exitCode === null) return 'does not end';
-  const [before = ''] = stdout.split(/^ *not ok /m, 1);
-  const name = /.*^ *# Subtest: (.*?)$/ms.exec(before)?.[1];
-  return name ?? stderr.trim().split('\n')[0] ?? `exit code ${exitCode}`;
 }

@@ -14,35 +14,43 @@ const hooks = new URL('hooks.js', import.meta.url).href;
 /** A simulation takes a fifth less of its core with a large nursery and no threads to collect it. */
 const flags = ['--expose-gc', '--single-threaded-gc', '--max-semi-space-size=64'];
 
-/** To tell why it ends. */
-const graceMs = 5000;
+/** Of what it prints, the end is kept: more than all plain tests of an area have to say. */
+const outputCharactersMax = 2 ** 24;
 
-/** Of what it prints, the end is kept. */
-const outputCharactersMax = 2 ** 20;
+export interface RunOptions {
+  /** It is killed when it has printed nothing for so long. */
+  readonly silenceMsMax: number;
+  /** Files of plain tests for it, below `test`. */
+  readonly tests?: readonly string[];
+}
 
 /** `program` is seen from here. */
 export function runMutant(
   mutant: string,
   program: string,
   args: readonly string[],
-  limitMs: number,
+  { silenceMsMax, tests = [] }: RunOptions,
 ): Promise<Ended> {
   const path = fileURLToPath(new URL(program, import.meta.url));
   const child = spawn(process.execPath, [...flags, '--import', hooks, path, ...args], {
-    // A test that has found something need not go on.
     env: {
       ...process.env,
       LOGLOG_MUTANT: mutant,
-      TAP_TIMEOUT: String(limitMs / 1000),
+      LOGLOG_TESTS: JSON.stringify(tests),
+      // Tap's own limit is for all tests of the process together.
+      TAP_TIMEOUT: '0',
+      // A test that has found something need not go on.
       TAP_BAIL: '1',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const timer = setTimeout(() => child.kill('SIGKILL'), silenceMsMax);
   let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout = joined(stdout, text)));
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout = joined(stdout, text);
+    timer.refresh();
+  });
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr = joined(stderr, text)));
-  // A test ends by itself at the limit, unless it hangs in a loop.
-  const timer = setTimeout(() => child.kill('SIGKILL'), limitMs + graceMs);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exitCode) => {
