@@ -28,7 +28,7 @@ export const batchesInFlightMax = 8;
  * A smaller body goes to the leader alone, which passes it on inline: next to the reference that it
  * sends in any case, the bytes cost less than one more message from here to every node.
  */
-export const uploadedBodyBytesMin = 256;
+export const uploadedBodyBytesMin = 1024;
 
 /** A leader that falls silent while it owes answers may be none any more: who else says so? */
 const lookoutMs = 2000;
