@@ -12,7 +12,7 @@ import type { Environment } from './cluster.js';
 import { Cluster } from './cluster.js';
 import { readPage } from './read-page.js';
 import type { ReadOptions } from './reader.js';
-import { readEntries } from './reader.js';
+import { Reader } from './reader.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
 import type { ClusterStatus } from './status.js';
@@ -119,7 +119,7 @@ export class Client {
       [Symbol.asyncIterator]: () => {
         const signal = options.signal === undefined ? {} : { signal: options.signal };
         const scope = this.#scope('a read', signal);
-        return readEntries(this.#cluster, this.#bounds, options, scope);
+        return new Reader(this.#cluster, this.#bounds, options, scope);
       },
     };
   }
