@@ -94,9 +94,8 @@ export class Mending {
    * `pause` is called behind every piece that was read, with its length. Throws as mend.ts.
    */
   async scrub(baseOffset: number, pause: Pause): Promise<Scrubbed> {
-    const options = this.#mendOptions();
-    if (options === undefined || baseOffset >= options.endOffset)
-      return { ...nothing(baseOffset), bytesRead: 0 };
+    const options = this.#optionsFor(baseOffset);
+    if (options === undefined) return { ...nothing(baseOffset), bytesRead: 0 };
     const { bytesRead, sound } = await isSound(options, baseOffset, pause);
     return { ...(sound ? nothing(baseOffset) : await this.mend(baseOffset)), bytesRead };
   }
@@ -109,8 +108,8 @@ export class Mending {
 
   async #mendNow(baseOffset: number): Promise<Mended> {
     if (this.#closed) throw new LogLogError('SHUTTING_DOWN', 'the log is closed');
-    const options = this.#mendOptions();
-    if (options === undefined || baseOffset >= options.endOffset) return nothing(baseOffset);
+    const options = this.#optionsFor(baseOffset);
+    if (options === undefined) return nothing(baseOffset);
     const mended = await mend(options, baseOffset);
     const { ranges, bytes } = this.#repairs;
     this.#repairs = { ranges: ranges + mended.ranges, bytes: bytes + mended.bytes };
@@ -119,11 +118,17 @@ export class Mending {
     return mended;
   }
 
-  #mendOptions(): MendOptions | undefined {
+  /**
+   * Undefined where nothing can be mended: behind what is committed, and where no segment begins any
+   * more. Whoever asks may have heard of it before the log was cut back.
+   */
+  #optionsFor(baseOffset: number): MendOptions | undefined {
     if (this.#source === undefined) return undefined;
     const { disk, directory, clusterId, segmentBytesMax } = this.#options;
     const { bases, durableOffset } = this.#options.extent();
     const end = this.#source.committedEnd();
+    const endOffset = Math.min(end.offset, durableOffset);
+    if (baseOffset >= endOffset || !bases.includes(baseOffset)) return undefined;
     return {
       disk,
       directory,
@@ -132,7 +137,7 @@ export class Mending {
       donor: this.#source.donor,
       bases: [...bases],
       known: [end],
-      endOffset: Math.min(end.offset, durableOffset),
+      endOffset,
     };
   }
 }

@@ -6,6 +6,7 @@ import type { MemoryDisk } from './memory-disk.js';
 import type { SomeLog } from './mend-fixture.js';
 import {
   baseOf,
+  basesOn,
   copyOf,
   differences,
   options,
@@ -115,4 +116,24 @@ t.test('what is not committed is not scrubbed', async (t) => {
   const later = log.bases.find((other) => other > end.offset) ?? 0;
   t.match(await opened.scrub(later, noPause), { ranges: 0, bytesRead: 0, unproven: undefined });
   await opened.close();
+});
+
+t.test('a segment that was cut off meanwhile is not made again', async (t) => {
+  const { disk, batches } = await someLog(60, 2500);
+  const { log, told } = await openLog(disk, options);
+  log.mendFrom({
+    donor: new TestDonor(batches.all),
+    committedEnd: () => batches.place,
+    onMended: () => undefined,
+  });
+  const heardOf = log.segments.at(-1) ?? 0;
+  const cutAt = batches.all.find(({ header }) => batchEnd(header) === heardOf)?.header.offset ?? 0;
+  log.truncate(cutAt, 1);
+  batches.truncate(cutAt);
+  log.append([batches.next(1), ...batches.many(60, 2500)]);
+  await told.durableUpTo(batches.endOffset);
+  t.notOk(log.segments.includes(heardOf), 'the log goes on in other segments');
+  t.match(await log.scrub(heardOf, noPause), { ranges: 0, made: [], unproven: undefined });
+  t.same(await basesOn(disk), log.segments);
+  await log.close();
 });
