@@ -39,7 +39,7 @@ export const repairMutations: readonly Mutation[] = [
     'mend-uncommitted',
     'mends what may still be cut back',
     'server/log/mending',
-    ['endOffset: Math.min(end.offset, durableOffset)', 'endOffset: durableOffset'],
+    ['const endOffset = Math.min(end.offset, durableOffset)', 'const endOffset = durableOffset'],
   ),
   breaks(
     'repairs are proven',
@@ -61,6 +61,13 @@ export const repairMutations: readonly Mutation[] = [
     'never reads the log again by itself',
     'server/scrubber',
     ['await this.#log.scrub(baseOffset, (bytes) => this.#pause(bytes));', ''],
+  ),
+  breaks(
+    'repairs are proven',
+    'cut-off-is-mended',
+    'makes a segment again that was cut off',
+    'server/log/mending',
+    ['|| !bases.includes(baseOffset)', ''],
   ),
   breaks(
     'rot is repaired',
