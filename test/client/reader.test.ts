@@ -49,6 +49,22 @@ t.test('from, to and limit cut exactly', async (t) => {
   await fake.clock.run(client.close());
 });
 
+t.test('entries that are asked for at the same time come in order, and then the end', async (t) => {
+  const { fake, client } = await filled(4);
+  const reader = client.read()[Symbol.asyncIterator]();
+  const asked = Array.from({ length: 6 }, () => reader.next());
+  const results = await fake.clock.run(Promise.all(asked));
+  t.strictSame(
+    results.map(({ value }) => value?.data.toString()),
+    [...numbered(4), undefined, undefined],
+  );
+  t.same(
+    results.map(({ done }) => done === true),
+    [false, false, false, false, true, true],
+  );
+  await fake.clock.run(client.close());
+});
+
 t.test('wrong options come out of the iteration', async (t) => {
   const { fake, client } = await filled(1);
   const first = (options: Parameters<Client['read']>[0]) =>

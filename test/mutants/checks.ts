@@ -24,7 +24,7 @@ export type Check = (
 ) => Promise<Caught | undefined>;
 
 /** A plain test that has nothing to say for so long hangs. */
-const testMsMax = 120_000;
+const testSilenceMsMax = 120_000;
 
 /** What a file of tests has been good for, so far. */
 interface TestRecord {
@@ -80,7 +80,7 @@ async function plainTests(mutation: Mutation, { tests }: Area): Promise<Caught |
   );
   const beganMs = performance.now();
   const ended = await runMutant(mutation.name, 'plain-tests.js', [mutation.name], {
-    silenceMsMax: testMsMax,
+    silenceMsMax: testSilenceMsMax,
     tests: files,
   });
   const passed = passedIn(ended);
