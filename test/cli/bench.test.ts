@@ -32,10 +32,10 @@ t.test('against a running cluster', async (t) => {
   const { addresses } = cluster;
 
   await t.test('append says what it took, and has read all of it back', async (t) => {
-    const args = ['append', '--seconds', '1', '--size', '100', '--concurrency', '16'];
+    const args = ['append', '--seconds', '4', '--size', '100', '--concurrency', '16'];
     const { check, nodes, batches, ...report } = await reportOf(args, addresses);
     t.match(report, {
-      ...{ bench: 'append', entryBytes: 100, concurrency: 16, seconds: 1 },
+      ...{ bench: 'append', entryBytes: 100, concurrency: 16, seconds: 4 },
       ...{ entries: Number, entriesPerSecond: Number, megabytesPerSecond: Number },
       latencyMs: latency,
     });
@@ -64,14 +64,14 @@ t.test('against a running cluster', async (t) => {
   });
 
   await t.test('tail reads from a node that does not lead', async (t) => {
-    const args = ['tail', '--seconds', '1', '--rate', '50'];
+    const args = ['tail', '--seconds', '4', '--rate', '50'];
     const report = await reportOf(args, addresses);
     t.match(report, {
       ...{ bench: 'tail', rate: 50, check: { ok: true } },
       ...{ fromCallMs: latency, fromAcknowledgementMs: latency },
     });
-    // Some are seen sooner than others, so that one more may fall into the second.
-    t.ok(report.entries > 0 && report.entries <= 55);
+    // Some are seen sooner than others, so that one more may fall into the time.
+    t.ok(report.entries > 0 && report.entries <= 220);
     const { role } = report.nodes.find(({ id }: { id: string }) => id === report.node);
     t.equal(role, 'follower');
   });

@@ -6,8 +6,8 @@ import { measureReaders } from './readers.js';
 import { measureSegments } from './segments.js';
 import { measureSizes } from './sizes.js';
 
-/** Long enough for some entries, one after the other, on a machine that is busy with other tests. */
-const small = { seconds: 2, segments: 20, counts: [3], waiters: 10 };
+/** Long enough for some entries, one after the other, on a disk that is busy with other tests. */
+const small = { seconds: 4, segments: 20, counts: [3], waiters: 10 };
 
 for (const measure of [measureSegments, measureSizes, measureReaders]) {
   t.test(`${measure.name} says what it was asked for, and leaves nothing behind`, async (t) => {
