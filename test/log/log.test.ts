@@ -215,3 +215,35 @@ t.test(
     t.equal(disk.filesOpen, 0);
   },
 );
+
+t.test('a segment that is full takes up no more memory than its base offset', async (t) => {
+  const segmentCount = 5000;
+  const options = { segmentBytesMax: 512 };
+  const disk = new MemoryDisk();
+  const batches = new Batches();
+  const { log, told } = await openLog(disk, options);
+  log.append(Array.from({ length: segmentCount }, () => batches.next(400)));
+  await told.durableUpTo(batches.endOffset);
+  await log.close();
+  const heapBytes = async () => {
+    for (let i = 0; i < 3; i++) {
+      // What a turn of the event loop leaves behind goes with the next collection.
+      await new Promise(setImmediate);
+      globalThis.gc?.();
+    }
+    return process.memoryUsage().heapUsed;
+  };
+  const open = async () => {
+    const again = await openLog(disk, options, batches.place);
+    // Other segments than those that stay open have been read, too.
+    await readAll(again.log);
+    return again.log;
+  };
+  await (await open()).close();
+  const before = await heapBytes();
+  const again = await open();
+  const bytes = Math.round(((await heapBytes()) - before) / segmentCount);
+  t.comment(`${bytes} bytes a segment`);
+  t.ok(bytes < 64, `${bytes} bytes a segment`);
+  await again.close();
+});
