@@ -53,7 +53,8 @@ export class ProcessCluster {
     const child = spawn(
       process.execPath,
       [command, 'serve', ...own, ...links, '--log-level', 'error', ...this.#flags, ...flags],
-      { stdio: ['ignore', 'ignore', 'inherit'] },
+      // With a channel to its parent a node stops when that has gone, as after a test's timeout.
+      { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
     );
     this.#children.set(id, child);
     await until(`${id} to serve`, async () => {
