@@ -6,8 +6,8 @@
 import type { Batch, ProducerId } from '../proto/batch.js';
 import { batchEnd, noProducer } from '../proto/batch.js';
 import type { Clock, RandomSource } from '../proto/clock.js';
-import { LogLogError } from '../proto/errors.js';
 import type { Log } from './log/log.js';
+import { isLoss } from './log/rot.js';
 import type { Item, PeerAppend, PeerTransport } from './peers.js';
 import type { Mark, Message, NodeId } from './raft/types.js';
 import { digestOf, newDigestKey } from './uploads/digest.js';
@@ -235,7 +235,7 @@ export class Outbox {
     try {
       return await this.#log.batchesFrom(offset, bytesMax);
     } catch (error) {
-      if (!(error instanceof LogLogError) || error.code !== 'DATA_CORRUPT') throw error;
+      if (!isLoss(error)) throw error;
       await this.#pause(unreadableRetryMs);
       return [];
     }

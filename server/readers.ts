@@ -7,6 +7,7 @@ import { LogLogError } from '../proto/errors.js';
 import { headerBytes } from '../proto/limits.js';
 import type { Page, ReadRequest, TailHandlers, TailRequest, TailStream } from '../proto/service.js';
 import type { Log } from './log/log.js';
+import { isLoss } from './log/rot.js';
 
 /** A page is at most this long, unless a single batch is longer. */
 export const pageBytesMax = 4 * 2 ** 20;
@@ -145,8 +146,8 @@ export class Readers {
       const { offset: first, next, bytes } = await this.#log.read(offset, bytesMax, below);
       return { offset: first, next, commitOffset: below, batches: bytes };
     } catch (error) {
-      // Rot concerns this place alone, until it can be repaired. Whoever asked is told first.
-      if (!isRot(error)) this.#clock.soon(() => this.#onFailed(error));
+      // What is lost concerns this place alone, until it is repaired. Whoever asked is told first.
+      if (!isLoss(error)) this.#clock.soon(() => this.#onFailed(error));
       throw error;
     }
   }
@@ -297,10 +298,6 @@ class Gate {
 
 function tooMany(what: string, limit: number): LogLogError {
   return new LogLogError('RESOURCE_EXHAUSTED', `too many ${what} on this node`, { limit });
-}
-
-function isRot(error: unknown): boolean {
-  return error instanceof LogLogError && error.code === 'DATA_CORRUPT';
 }
 
 function asError(error: unknown): LogLogError {

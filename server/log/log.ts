@@ -17,6 +17,7 @@ import { Mending } from './mending.js';
 import type { Recovered } from './recovery.js';
 import { recover } from './recovery.js';
 import { Room } from './room.js';
+import { isLoss } from './rot.js';
 import type { OnBatch, Place } from './scan.js';
 import { segmentsIn } from './segment.js';
 import { TruncationRecord } from './truncation-record.js';
@@ -208,8 +209,8 @@ export class Log {
    * Whole batches from the one that holds the byte at `offset` on, none of them ending behind
    * `below`: at least one, and no more than `limit` bytes if there are several; a page may be
    * shorter than that. It is empty only if not even the first ends at or in front of `below`. What
-   * comes from disk is verified. Throws DATA_CORRUPT, OFFSET_TRIMMED, OFFSET_BEYOND_END or
-   * DISK_FAILED.
+   * comes from disk is verified. Throws DATA_CORRUPT, UNAVAILABLE while a node that may have what
+   * was lost does not answer, OFFSET_TRIMMED, OFFSET_BEYOND_END or DISK_FAILED.
    */
   async read(offset: number, limit: number, below: number): Promise<Page> {
     const recent = this.readRecent(offset, limit, below);
@@ -296,10 +297,15 @@ export class Log {
       return await this.#readDisk(offset, limit, below);
     } catch (error) {
       const mendableBelow = this.#mending.below;
-      const isRot = error instanceof LogLogError && error.code === 'DATA_CORRUPT';
-      if (!isRot || offset >= mendableBelow) throw error;
-      await this.#mending.mend(this.#segmentWith(offset).baseOffset);
-      return this.#readDisk(offset, limit, Math.min(below, mendableBelow));
+      if (!isLoss(error) || offset >= mendableBelow) throw error;
+      const { unproven } = await this.#mending.mend(this.#segmentWith(offset).baseOffset);
+      try {
+        return await this.#readDisk(offset, limit, Math.min(below, mendableBelow));
+      } catch (lost) {
+        if (unproven?.unanswered !== true || !isLoss(lost)) throw lost;
+        const message = `${lost.message}, and a node that may have it does not answer`;
+        throw new LogLogError('UNAVAILABLE', message, { cause: lost });
+      }
     }
   }
 

@@ -1,6 +1,9 @@
 /** Bytes of the log that a disk has lost, where that is more than what a crash leaves. */
+import type { ErrorCode } from '../../proto/errors.js';
 import { LogLogError } from '../../proto/errors.js';
 import { segmentName } from './segment.js';
+
+const lossCodes: ReadonlySet<ErrorCode> = new Set(['DATA_CORRUPT', 'UNAVAILABLE']);
 
 /**
  * `within`: something shows that the log went on there, so what stood there can be proven
@@ -30,4 +33,12 @@ export class Rot extends LogLogError implements RotPlace {
     this.nextBase = nextBase;
     this.offset = offset;
   }
+}
+
+/**
+ * Whether a read failed for what the disk has lost: for good, or, as UNAVAILABLE, while a node that
+ * may have it does not answer.
+ */
+export function isLoss(error: unknown): error is LogLogError {
+  return error instanceof LogLogError && lossCodes.has(error.code);
 }

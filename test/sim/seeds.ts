@@ -19,6 +19,7 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 175965835, mode: 'survive', why: 'a killed leader cuts off what it had not synced' },
   { seed: 1381270558, mode: 'survive', why: 'a write is lost just before the end' },
   { seed: 1292484291, mode: 'survive', why: 'a segment is cut off while the log is scrubbed' },
+  { seed: 163634091, mode: 'survive', why: 'rot is read while whoever has a copy is paused' },
   { seed: 1, mode: 'halt', why: 'rot on every disk' },
   { seed: 18, mode: 'halt', why: 'a node ends with less on its disk than is committed' },
 ];
