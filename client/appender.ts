@@ -1,5 +1,7 @@
 import type { Clock } from '../proto/clock.js';
-import type { LogLogError } from '../proto/errors.js';
+import { LogLogError } from '../proto/errors.js';
+import type { Bytes } from './arguments.js';
+import { checkOffset, checkToken, toEntries } from './arguments.js';
 import type { Cluster } from './cluster.js';
 import type { IntakeLimits } from './intake.js';
 import { Producer } from './producer.js';
@@ -7,7 +9,16 @@ import { asLogLogError } from './retry.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
 import type { Appended, Terms } from './submission.js';
-import { Submission } from './submission.js';
+import { plainTerms, Submission } from './submission.js';
+
+const timeoutMsDefault = 30_000;
+
+export interface AppendOptions extends CallOptions {
+  /** Refused with CONDITION_FAILED unless the last data batch ends here: `end` of an append. */
+  readonly expect?: number;
+  /** Refused with TOKEN_MISMATCH unless this fencing token is in force. */
+  readonly token?: Bytes;
+}
 
 /** Appends that wait for their answer, all by one producer that begins with the first of them. */
 export class Appender {
@@ -15,6 +26,9 @@ export class Appender {
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
   #producer: Producer | undefined;
+  /** Why it takes no more appends. */
+  #closed: LogLogError | undefined;
+  /** Why nothing is sent any more. */
   #ended: LogLogError | undefined;
 
   constructor(cluster: Cluster, limits: IntakeLimits) {
@@ -23,13 +37,24 @@ export class Appender {
     this.#limits = limits;
   }
 
+  /**
+   * Promises are most of what an append costs its caller's thread: there is this one and that of
+   * the submission, and nothing between them and the caller is async.
+   */
   async append(
-    entries: readonly Uint8Array[],
-    terms: Terms,
-    options: CallOptions,
+    kind: Terms['kind'],
+    data: Bytes | readonly Bytes[],
+    options: AppendOptions,
   ): Promise<Appended> {
+    if (this.#closed !== undefined) throw this.#closed;
+    const entries = toEntries(data);
+    if (kind === 'data' && entries.every((entry) => entry.length === 0)) {
+      throw new LogLogError('EMPTY_APPEND', 'there is nothing to append');
+    }
+    const { timeoutMs = timeoutMsDefault, signal } = options;
+    const terms = termsOf(kind, options);
     const first = new Submission(entries, terms);
-    const scope = new Scope(this.#clock, 'an append', options);
+    const scope = new Scope(this.#clock, 'an append', { timeoutMs, signal });
     try {
       return await this.#submit(first, scope);
     } catch (error) {
@@ -41,8 +66,9 @@ export class Appender {
     }
   }
 
-  /** Resolves when every append so far has its answer. */
-  async settled(): Promise<void> {
+  /** Takes nothing more, and resolves when every append so far has its answer. */
+  async close(error: LogLogError): Promise<void> {
+    this.#closed = error;
     await this.#producer?.settled();
   }
 
@@ -59,6 +85,15 @@ export class Appender {
     this.#producer.submit(submission, scope);
     return submission.durable;
   }
+}
+
+function termsOf(kind: Terms['kind'], { expect, token }: AppendOptions): Terms {
+  if (kind === 'data' && expect === undefined && token === undefined) return plainTerms;
+  return {
+    kind,
+    ...(expect !== undefined && { expect: checkOffset('expect', expect) }),
+    ...(token !== undefined && { token: checkToken(token) }),
+  };
 }
 
 function isForgotten(error: LogLogError): boolean {

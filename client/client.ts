@@ -4,7 +4,8 @@ import { LogLogError } from '../proto/errors.js';
 import { batchBytesMax } from '../proto/limits.js';
 import type { EndReply, Page, TransferReply } from '../proto/service.js';
 import type { Bytes } from './arguments.js';
-import { checkLimit, checkOffset, checkToken, toEntries } from './arguments.js';
+import { checkLimit, checkOffset, checkToken } from './arguments.js';
+import type { AppendOptions } from './appender.js';
 import { Appender } from './appender.js';
 import { Bounds } from './bounds.js';
 import { ask, checkMember, routeTo } from './call.js';
@@ -13,11 +14,11 @@ import { Cluster } from './cluster.js';
 import { readPage } from './read-page.js';
 import type { ReadOptions } from './reader.js';
 import { Reader } from './reader.js';
-import type { CallOptions } from './scope.js';
+import type { CallOptions, Limits } from './scope.js';
 import { Scope } from './scope.js';
 import type { ClusterStatus } from './status.js';
 import { clusterStatus } from './status.js';
-import type { Appended, Terms } from './submission.js';
+import type { Appended } from './submission.js';
 import type { WriterOptions } from './writer.js';
 import { closeTimeoutMsDefault, intakeLimits, Writer } from './writer.js';
 
@@ -25,13 +26,6 @@ const callTimeoutMsDefault = 30_000;
 const connectTimeoutMsDefault = 10_000;
 const statusTimeoutMsDefault = 2000;
 const transferTimeoutMsDefault = 10_000;
-
-export interface AppendOptions extends CallOptions {
-  /** Refused with CONDITION_FAILED unless the last data batch ends here: `end` of an append. */
-  readonly expect?: number;
-  /** Refused with TOKEN_MISMATCH unless this fencing token is in force. */
-  readonly token?: Bytes;
-}
 
 export interface PageOptions extends CallOptions {
   readonly offset: number;
@@ -88,17 +82,14 @@ export class Client {
    * Appends one entry, or several as one batch of which all commit or none, exactly once. For many
    * entries a writer is faster.
    */
-  async append(data: Bytes | readonly Bytes[], options: AppendOptions = {}): Promise<Appended> {
-    const entries = toEntries(data);
-    if (entries.every((entry) => entry.length === 0)) {
-      throw new LogLogError('EMPTY_APPEND', 'there is nothing to append');
-    }
-    return this.#append('data', entries, options);
+  append(data: Bytes | readonly Bytes[], options: AppendOptions = {}): Promise<Appended> {
+    return this.#appender.append('data', data, options);
   }
 
   /** Sets the fencing token that appends can demand; an empty one demands nothing any more. */
   async fence(token: Bytes, options: AppendOptions = {}): Promise<Omit<Appended, 'offsets'>> {
-    const { offset, end } = await this.#append('fence', [checkToken(token)], options);
+    const entry = checkToken(token);
+    const { offset, end } = await this.#appender.append('fence', entry, options);
     return { offset, end };
   }
 
@@ -117,8 +108,7 @@ export class Client {
   read(options: ReadOptions = {}): AsyncIterable<Entry> {
     return {
       [Symbol.asyncIterator]: () => {
-        const signal = options.signal === undefined ? {} : { signal: options.signal };
-        const scope = this.#scope('a read', signal);
+        const scope = this.#scope('a read', { signal: options.signal });
         return new Reader(this.#cluster, this.#bounds, options, scope);
       },
     };
@@ -184,7 +174,10 @@ export class Client {
     const { clock } = this.#cluster.environment;
     const timer = clock.after(timeoutMs, () => this.#appender.end(closed));
     const writers = [...this.#writers].map((writer) => writer.close({ timeoutMs }));
-    const [closings] = await Promise.all([Promise.allSettled(writers), this.#appender.settled()]);
+    const [closings] = await Promise.all([
+      Promise.allSettled(writers),
+      this.#appender.close(closed),
+    ]);
     timer.cancel();
     this.#appender.end(closed);
     this.#closing.abort(closed);
@@ -196,22 +189,6 @@ export class Client {
     return this.close();
   }
 
-  async #append(
-    kind: Terms['kind'],
-    entries: readonly Uint8Array[],
-    options: AppendOptions,
-  ): Promise<Appended> {
-    this.#checkOpen();
-    const { expect, token, timeoutMs = callTimeoutMsDefault, signal } = options;
-    const terms = {
-      kind,
-      ...(expect !== undefined && { expect: checkOffset('expect', expect) }),
-      ...(token !== undefined && { token: checkToken(token) }),
-    };
-    const limits = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-    return this.#appender.append(entries, terms, limits);
-  }
-
   /** Runs a call that ends by its deadline, at its caller's signal, or with the client. */
   async #within<T>(
     what: string,
@@ -219,7 +196,7 @@ export class Client {
     run: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     this.#checkOpen();
-    const scope = this.#scope(what, signal === undefined ? { timeoutMs } : { timeoutMs, signal });
+    const scope = this.#scope(what, { timeoutMs, signal });
     try {
       return await run(scope.signal);
     } finally {
@@ -227,8 +204,8 @@ export class Client {
     }
   }
 
-  #scope(what: string, options: CallOptions): Scope {
-    return new Scope(this.#cluster.environment.clock, what, options, this.#closing.signal);
+  #scope(what: string, limits: Limits): Scope {
+    return new Scope(this.#cluster.environment.clock, what, limits, this.#closing.signal);
   }
 
   #checkOpen(): void {

@@ -13,6 +13,12 @@ export function deferred<T>(): Deferred<T> {
     resolve = onResolve;
     reject = onReject;
   });
-  promise.catch(() => {});
-  return { promise, resolve, reject };
+  return {
+    promise,
+    resolve,
+    reject(error) {
+      promise.catch(() => {});
+      reject(error);
+    },
+  };
 }

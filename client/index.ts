@@ -1,5 +1,6 @@
 /** The client's public entry. */
-export type { AppendOptions, Client, ClientOptions, PageOptions } from './client.js';
+export type { AppendOptions } from './appender.js';
+export type { Client, ClientOptions, PageOptions } from './client.js';
 export { createClient } from './client.js';
 export type { Environment } from './cluster.js';
 export type { ConnectOptions } from './connect.js';

@@ -4,13 +4,19 @@
  * A signal costs more than all else in an append, so one is made only for those who ask for it.
  */
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../proto/clock.js';
+import type { Clock, Timer } from '../proto/clock.js';
 import { assert, LogLogError } from '../proto/errors.js';
 
 export interface CallOptions {
   /** How long the call may take. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+}
+
+/** When a scope ends by itself, if ever. */
+export interface Limits {
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The longest delay that Node's timers take. */
@@ -20,11 +26,12 @@ export class Scope {
   #reason: LogLogError | undefined;
   #controller: AbortController | undefined;
   #onAbort: ((reason: LogLogError) => void) | undefined;
-  readonly #undo: (() => void)[] = [];
+  #timer: Timer | undefined;
+  #unfollow: (() => void)[] | undefined;
 
   /** `what` begins the message of the error; `parent` is the signal of another scope. */
-  constructor(clock: Clock, what: string, options: CallOptions, parent?: AbortSignal) {
-    const { signal, timeoutMs } = options;
+  constructor(clock: Clock, what: string, limits: Limits, parent?: AbortSignal) {
+    const { signal, timeoutMs } = limits;
     if (timeoutMs !== undefined) checkTimeout(timeoutMs);
     if (parent !== undefined) this.#follow(parent, () => reasonOf(parent));
     if (signal !== undefined) {
@@ -35,8 +42,7 @@ export class Scope {
     if (timeoutMs !== undefined && this.#reason === undefined) {
       const late = () =>
         this.abort(new LogLogError('DEADLINE', `${what}: not done within ${timeoutMs} ms`));
-      const timer = clock.after(timeoutMs, late);
-      this.#undo.push(() => timer.cancel());
+      this.#timer = clock.after(timeoutMs, late);
     }
   }
 
@@ -69,7 +75,11 @@ export class Scope {
   /** The call is over: nothing aborts its signal any more. */
   end(): void {
     this.#onAbort = undefined;
-    for (const undo of this.#undo.splice(0)) undo();
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const unfollow = this.#unfollow;
+    this.#unfollow = undefined;
+    if (unfollow !== undefined) for (const undo of unfollow) undo();
   }
 
   #follow(signal: AbortSignal, error: () => LogLogError): void {
@@ -78,7 +88,8 @@ export class Scope {
     // Ten thousand readers under one signal are no leak; each takes its listener away in the end.
     setMaxListeners(0, signal);
     signal.addEventListener('abort', onAbort, { once: true });
-    this.#undo.push(() => signal.removeEventListener('abort', onAbort));
+    this.#unfollow ??= [];
+    this.#unfollow.push(() => signal.removeEventListener('abort', onAbort));
   }
 }
 

@@ -23,6 +23,9 @@ export interface Terms {
   readonly token?: Buffer;
 }
 
+/** Those of most entries. */
+export const plainTerms: Terms = { kind: 'data' };
+
 /**
  * `waiting` for room, `collected` into a batch that has not left, `sent` at least once, or
  * `settled`, which its caller knows of. A batch goes on to its end after its caller has given up.

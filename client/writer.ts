@@ -9,10 +9,8 @@ import type { IntakeLimits } from './intake.js';
 import { Producer } from './producer.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
-import type { Terms } from './submission.js';
-import { Submission } from './submission.js';
+import { plainTerms, Submission } from './submission.js';
 
-const plain: Terms = { kind: 'data' };
 const batchBytesDefault = 256 * 1024;
 const bytesInFlightMaxDefault = 16 * 2 ** 20;
 export const closeTimeoutMsDefault = 5000;
@@ -73,7 +71,7 @@ export class Writer {
    */
   async write(data: Bytes, options: { readonly signal?: AbortSignal } = {}): Promise<Ticket> {
     if (this.#isClosed) throw new LogLogError('CLOSED', 'the writer is closed');
-    const submission = new Submission([toBytes(data)], plain);
+    const submission = new Submission([toBytes(data)], plainTerms);
     submission.onSettled = this.#onSettled;
     const isBounded = this.#entryOptions.timeoutMs !== undefined || options.signal !== undefined;
     this.#producer.submit(submission, isBounded ? this.#scopeOf(submission, options) : undefined);
