@@ -107,7 +107,7 @@ t.test('what cannot be repaired now fails the read alone, and is repaired later'
     follower.id,
     cluster.nodes.map(({ id }) => id),
   );
-  await t.rejects(bytesOf(cluster, follower), { code: 'DATA_CORRUPT' });
+  await t.rejects(bytesOf(cluster, follower), { code: 'UNAVAILABLE' });
   t.equal(follower.failure, null, 'the node goes on');
   cluster.peers.heal();
   await cluster.settled();
