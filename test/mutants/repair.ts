@@ -53,7 +53,21 @@ export const repairMutations: readonly Mutation[] = [
     'read-not-mended',
     'does not repair what a read meets',
     'server/log/log',
-    ['if (!isRot || offset >= mendableBelow)', 'if (true)'],
+    ['if (!isLoss(error) || offset >= mendableBelow)', 'if (true)'],
+  ),
+  breaks(
+    'rot is repaired',
+    'loss-told-as-final',
+    'says that no retry can help while a node that may know has not answered',
+    'server/log/log',
+    ['if (unproven?.unanswered !== true || !isLoss(lost))', 'if (true)'],
+  ),
+  breaks(
+    'rot is repaired',
+    'stops-for-a-loss',
+    'stops for what it cannot give now',
+    'server/log/rot',
+    ["new Set(['DATA_CORRUPT', 'UNAVAILABLE'])", "new Set(['DATA_CORRUPT'])"],
   ),
   breaks(
     'rot is repaired',
