@@ -164,6 +164,7 @@ export class Engine {
   /** Joins the cluster. `clientAddress` is where clients reach this node. */
   start(clientAddress: string): void {
     this.#members.address(this.#settings.id, clientAddress);
+    this.#repairs.opened((offset) => this.#store.log.mayHold(offset));
     this.#links.listen({
       onMessage: (from, incarnation, message) => this.#received(from, incarnation, message),
       onLink: (peer, incarnation) => {

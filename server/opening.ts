@@ -112,7 +112,8 @@ class Opening {
         reportMended(settings.logger, mended);
         return true;
       }
-      if (unproven?.unanswered === true) return false;
+      // What others have lost too may be committed.
+      if (unproven?.unanswered === true || unproven?.lostElsewhere === true) return false;
     }
     if (this.#forgotten === directory.identity.incarnation) await this.#rejoin();
     if (!this.#leaderIsHeard) return false;

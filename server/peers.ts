@@ -38,12 +38,16 @@ export type PeerMessage =
       readonly offset: number;
       readonly bytesMax: number;
     }
-  /** Durable and verified, inline, contiguous from `offset` on; none if this node has none there. */
+  /**
+   * Durable and verified, inline, contiguous from `offset` on; none if this node has none there, or
+   * may have had one that it cannot give, and so has `lost`.
+   */
   | {
       readonly type: 'repairReply';
       readonly term: number;
       readonly id: number;
       readonly items: readonly Item[];
+      readonly lost: boolean;
     };
 
 export interface PeerHandlers {

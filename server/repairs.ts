@@ -35,6 +35,9 @@ type RepairReply = Extract<PeerMessage, { type: 'repairReply' }>;
 /** Where what others ask for is read: whole batches, or none. They prove what they are given. */
 export type ReadOwn = (offset: number, bytesMax: number) => Promise<readonly Batch[]>;
 
+/** Whether a batch of this node's log may begin there. */
+export type MayHold = (offset: number) => Promise<boolean>;
+
 export class Repairs implements Donor {
   readonly #readOwn: ReadOwn;
   readonly #peers: readonly NodeId[];
@@ -43,6 +46,7 @@ export class Repairs implements Donor {
   readonly #linked = new Set<NodeId>();
   readonly #questions = new Map<number, Question>();
   readonly #answering: Answering = new Set();
+  #mayHold: MayHold = () => Promise.resolve(true);
   #lastId = 0;
   #isStopped = false;
 
@@ -58,9 +62,15 @@ export class Repairs implements Donor {
     this.#readOwn = readOwn;
   }
 
+  /** The log is open: until then nobody can tell what has been in it. */
+  opened(mayHold: MayHold): void {
+    this.#mayHold = mayHold;
+  }
+
   /**
    * From the `source`-th peer; undefined behind the last one. None if it has none there. Rejects
-   * with UNAVAILABLE if it does not answer, and with SHUTTING_DOWN.
+   * with DATA_CORRUPT if it has lost them, with UNAVAILABLE if it does not answer, and with
+   * SHUTTING_DOWN.
    */
   async batchesFrom(
     source: number,
@@ -96,23 +106,24 @@ export class Repairs implements Donor {
     try {
       const batches = await this.#readOwn(offset, Math.min(bytesMax, answerBytesMax));
       const items = batches.map(inline);
-      this.#links.send(from, { type: 'repairReply', term: 0, id, items });
+      const lost = items.length === 0 && (await this.#mayHold(offset));
+      this.#links.send(from, { type: 'repairReply', term: 0, id, items, lost });
     } catch {
-      // What this node cannot read either, it has not got.
-      this.#links.send(from, { type: 'repairReply', term: 0, id, items: [] });
+      this.#links.send(from, { type: 'repairReply', term: 0, id, items: [], lost: true });
     } finally {
       this.#answering.delete(from);
     }
   }
 
   /** A peer answers. Throws INVALID_ARGUMENT if what it gives is no batch. */
-  replied(from: NodeId, { id, items }: RepairReply): void {
+  replied(from: NodeId, { id, items, lost }: RepairReply): void {
     const question = this.#questions.get(id);
     if (question?.peer !== from) return;
     const batches = items.map(batchOf);
     this.#questions.delete(id);
     question.timer.cancel();
-    question.answer(batches);
+    if (lost) question.fail(new LogLogError('DATA_CORRUPT', `${from} has lost it too`));
+    else question.answer(batches);
   }
 
   stop(): void {

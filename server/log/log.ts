@@ -254,6 +254,20 @@ export class Log {
   }
 
   /**
+   * False where no durable batch begins at `offset`; true where one does, and where the disk does
+   * not give back what would tell. Nothing is mended for that.
+   */
+  async mayHold(offset: number): Promise<boolean> {
+    if (offset >= this.#durableOffset) return false;
+    try {
+      const page = await this.#readDisk(offset, 1, this.#durableOffset);
+      return page === undefined || page.offset === offset;
+    } catch {
+      return true;
+    }
+  }
+
+  /**
    * Reads a segment as far as it is committed and durable, and mends what is bad in it. `pause`
    * is called behind every piece that was read, with its length. Throws DATA_CORRUPT for a file
    * of another log, FORMAT_UNKNOWN, DISK_FAILED, RESOURCE_EXHAUSTED or SHUTTING_DOWN.

@@ -8,6 +8,7 @@ import { DiskError } from './disk.js';
 import type { MendOptions, Unproven } from './mender.js';
 import { Mender } from './mender.js';
 import type { Donor } from './proof.js';
+import { noDoubt } from './proof.js';
 import type { Rot } from './rot.js';
 import type { Place } from './scan.js';
 import type { SegmentFormat } from './segment.js';
@@ -56,7 +57,7 @@ export async function mendRot(
     rot.baseOffset,
   );
   const inVain = mended.ranges === 0 && mended.unproven === undefined;
-  return inVain ? { ...mended, unproven: { rot, unanswered: false } } : mended;
+  return inVain ? { ...mended, unproven: { rot, ...noDoubt } } : mended;
 }
 
 /**

@@ -14,8 +14,8 @@ import { headerBytes } from '../../proto/limits.js';
 import type { Disk, DiskFile } from './disk.js';
 import { DiskError } from './disk.js';
 import { Fill } from './fill.js';
-import type { Donor, Proven, Standing } from './proof.js';
-import { prove } from './proof.js';
+import type { Donor, Doubt, Proven, Standing } from './proof.js';
+import { noDoubt, prove } from './proof.js';
 import { Rot } from './rot.js';
 import type { Damage, Place } from './scan.js';
 import { misfit, scanBatches } from './scan.js';
@@ -58,10 +58,8 @@ export function settledNext(
   return bases.find((base) => base > baseOffset && base < endOffset);
 }
 
-export interface Unproven {
+export interface Unproven extends Doubt {
   readonly rot: Rot;
-  /** A source did not answer: what it holds may still be the proof. */
-  readonly unanswered: boolean;
 }
 
 /** How far a segment is good: to its end, or to what could not be proven. */
@@ -204,7 +202,7 @@ export class Mender {
     const known = walked.end?.offset === baseOffset;
     // Behind a segment that was made there is a new one in front of this: that is another walk.
     if (known || walked.unproven !== undefined || this.made.length > 0) return walked;
-    return this.#cannotProve(baseOffset, 'what stands in front of the segment is missing', false);
+    return this.#cannotProve(baseOffset, 'what stands in front of the segment is missing');
   }
 
   /** The damage of a file that ends where more has to stand. */
@@ -245,7 +243,7 @@ export class Mender {
     for (;;) {
       const answer = await prove(this.#options.donor, question);
       if (answer.type === 'unproven') {
-        return this.#cannotProve(place.offset, damage.reason, answer.unanswered).unproven;
+        return this.#cannotProve(place.offset, damage.reason, answer).unproven;
       }
       if (answer.type === 'proven') {
         await this.#write(file, answer.batches);
@@ -323,7 +321,7 @@ export class Mender {
     const { offset } = place;
     const known = this.#known.get(offset);
     if (known !== undefined && known !== place.chain) {
-      return this.#cannotProve(offset, 'the log does not go on from here', false);
+      return this.#cannotProve(offset, 'the log does not go on from here');
     }
     if (offset === this.#nextBase) {
       const length = positionOf(this.#baseOffset, offset);
@@ -349,10 +347,11 @@ export class Mender {
     }
   }
 
-  #cannotProve(offset: number, reason: string, unanswered: boolean): Walked {
+  #cannotProve(offset: number, reason: string, doubt: Doubt = noDoubt): Walked {
     const where = { baseOffset: this.#baseOffset, nextBase: this.#nextBase, offset };
     const rot = new Rot('within', where, `${reason}, and no copy proves what stood there`);
-    return { end: undefined, unproven: { rot, unanswered } };
+    const { unanswered, lostElsewhere } = doubt;
+    return { end: undefined, unproven: { rot, unanswered, lostElsewhere } };
   }
 }
 

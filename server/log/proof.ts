@@ -16,7 +16,8 @@ export interface Donor {
    * Batches from the one that begins at `offset` on, contiguous, each whole and with correct
    * checksums: at least one, and about `bytesMax` bytes if there are several. None where this
    * source has none at that offset; undefined once there are no more sources, which count from 0.
-   * Rejects with a LogLogError if this source does not answer.
+   * Rejects with DATA_CORRUPT if this source has lost them too, or cannot tell, and with another
+   * LogLogError if it does not answer.
    */
   batchesFrom(
     source: number,
@@ -47,12 +48,21 @@ export interface Proven {
   readonly batch: Batch;
 }
 
+/** Why what no source proves may have been there all the same. */
+export interface Doubt {
+  /** A source did not answer: what it holds may be the proof. */
+  readonly unanswered: boolean;
+  /** A source has lost it too. */
+  readonly lostElsewhere: boolean;
+}
+
+export const noDoubt: Doubt = { unanswered: false, lostElsewhere: false };
+
 export type Answer =
   | { readonly type: 'proven'; readonly batches: readonly Proven[] }
   /** Longer than what is kept in memory: these places on the way are proven. */
   | { readonly type: 'long'; readonly waypoints: readonly Place[] }
-  /** `unanswered`: a source did not answer; it may know. */
-  | { readonly type: 'unproven'; readonly unanswered: boolean };
+  | ({ readonly type: 'unproven' } & Doubt);
 
 /** Bytes asked for at a time. */
 const requestBytes = 2 ** 20;
@@ -63,14 +73,16 @@ export const keptBytesMax = 64 * 2 ** 20;
 /** The first source that has a proof. Throws SHUTTING_DOWN once nobody is asked any more. */
 export async function prove(donor: Donor, question: Question): Promise<Answer> {
   let unanswered = false;
+  let lostElsewhere = false;
   for (let source = 0; ; source += 1) {
     try {
       const found = await follow(donor, source, question);
-      if (found === 'noSource') return { type: 'unproven', unanswered };
+      if (found === 'noSource') return { type: 'unproven', unanswered, lostElsewhere };
       if (found !== 'noProof') return found;
     } catch (error) {
       if (!(error instanceof LogLogError) || error.code === 'SHUTTING_DOWN') throw error;
-      unanswered = true;
+      if (error.code === 'DATA_CORRUPT') lostElsewhere = true;
+      else unanswered = true;
     }
   }
 }

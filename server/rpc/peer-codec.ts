@@ -42,6 +42,7 @@ interface WireAppend {
 
 interface WireRepairReply {
   readonly id: number;
+  readonly lost: boolean;
   readonly items: readonly WireItem[];
 }
 
@@ -102,7 +103,8 @@ export function encodePeerMessage(message: PeerMessage): Buffer {
       return encodeAround(term, fieldNumbers.message.bodies, parts);
     }
     case 'repairReply': {
-      const head = wireRepairReply.encode({ id: message.id });
+      const { id, lost } = message;
+      const head = wireRepairReply.encode(lost ? { id, lost } : { id });
       const parts = [head, ...itemParts(fieldNumbers.repairReply.items, message.items)];
       return encodeAround(term, fieldNumbers.message.repairReply, parts);
     }
@@ -171,8 +173,8 @@ export function decodePeerMessage(bytes: Buffer): PeerMessage {
     return { type: 'repairRequest', term, ...wire.repairRequest };
   }
   if (wire.repairReply !== undefined) {
-    const { id, items } = wire.repairReply;
-    return { type: 'repairReply', term, id, items: items.map(itemFromWire) };
+    const { id, items, lost } = wire.repairReply;
+    return { type: 'repairReply', term, id, items: items.map(itemFromWire), lost };
   }
   if (wire.welcome !== undefined) return { type: 'welcome', term, ...wire.welcome };
   if (wire.forgotten !== undefined) return { type: 'forgotten', term, ...wire.forgotten };

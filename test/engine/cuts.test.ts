@@ -24,8 +24,9 @@ async function rotten(which: 'last' | 'within') {
   await cluster.clock.run(client.close());
   follower.crash();
   const entryAt = offsets.at(which === 'last' ? -1 : 2) ?? 0;
-  follower.disk.flipBit(firstSegment, fileHeaderBytes + entryAt - 10);
-  return { cluster, follower, before: follower.disk.contentOf(firstSegment) };
+  const rotAt = fileHeaderBytes + entryAt - 10;
+  follower.disk.flipBit(firstSegment, rotAt);
+  return { cluster, follower, rotAt, before: follower.disk.contentOf(firstSegment) };
 }
 
 t.test(
@@ -54,6 +55,20 @@ t.test('a log with rot within is not cut while a node may know what stood there'
   await cluster.clock.pass(longMs);
   t.ok(follower.disk.contentOf(firstSegment).equals(before), 'nothing is cut before an answer');
   isSilent = false;
+  await cluster.clock.run(starting);
+  t.equal((await follower.status()).incarnation, firstIncarnation, 'it has lost nothing');
+  await cluster.settled();
+  await cluster.close();
+});
+
+t.test('a log with rot within is not cut for what every other node has lost too', async (t) => {
+  const { cluster, follower, rotAt, before } = await rotten('within');
+  const others = cluster.nodes.filter((node) => node !== follower);
+  for (const { disk } of others) disk.flipBit(firstSegment, rotAt);
+  const starting = follower.start();
+  await cluster.clock.pass(longMs);
+  t.ok(follower.disk.contentOf(firstSegment).equals(before), 'it may be committed, and so it was');
+  for (const { disk } of others) disk.flipBit(firstSegment, rotAt);
   await cluster.clock.run(starting);
   t.equal((await follower.status()).incarnation, firstIncarnation, 'it has lost nothing');
   await cluster.settled();

@@ -85,6 +85,20 @@ t.test('a source that runs out in the middle of a range proves nothing', async (
   });
 });
 
+t.test('what a source has lost too is told apart from what it never had', async (t) => {
+  const log = await someLog(40, 2500);
+  const { all } = log.batches;
+  const rotten = log.disk.crash();
+  spoil(log, rotten, all.slice(3, 5));
+  const lost = await openMended(rotten, new TestDonor([], 'lost'));
+  const doubt = { unanswered: false, lostElsewhere: true };
+  t.match(lost, { type: 'unproven', unproven: doubt });
+  const never = await openMended(rotten, new TestDonor([], []));
+  t.match(never, { type: 'unproven', unproven: { ...doubt, lostElsewhere: false } });
+  const opened = await mendedLog(rotten, new TestDonor('lost', all));
+  t.ok((await bytesHeld(opened)).equals(log.batches.bytes));
+});
+
 t.test('a source that does not answer is told apart from one that knows nothing', async (t) => {
   const log = await someLog(40, 2500);
   const { all } = log.batches;

@@ -16,14 +16,19 @@ import { MemoryDisk } from './memory-disk.js';
 
 export const options = { segmentBytesMax: 16 * 1024, fillAheadBytes: 2048 };
 
-/** Its sources hold these batches, in any order and with any gaps; 'silent' never answers. */
+/**
+ * Its sources hold these batches, in any order and with any gaps; 'silent' never answers, and 'lost'
+ * has lost what it is asked for.
+ */
+type Source = readonly Batch[] | 'silent' | 'lost';
+
 export class TestDonor implements Donor {
   requests = 0;
-  readonly #sources: readonly (ReadonlyMap<number, Batch> | 'silent')[];
+  readonly #sources: readonly (ReadonlyMap<number, Batch> | 'silent' | 'lost')[];
 
-  constructor(...sources: readonly (readonly Batch[] | 'silent')[]) {
+  constructor(...sources: readonly Source[]) {
     this.#sources = sources.map((source) =>
-      source === 'silent'
+      typeof source === 'string'
         ? source
         : new Map(source.map((batch) => [batch.header.offset, batch] as const)),
     );
@@ -34,6 +39,7 @@ export class TestDonor implements Donor {
     if (held === undefined) return undefined;
     this.requests += 1;
     if (held === 'silent') throw new LogLogError('UNAVAILABLE', 'no answer');
+    if (held === 'lost') throw new LogLogError('DATA_CORRUPT', 'it is lost here too');
     const found: Batch[] = [];
     for (let batch = held.get(offset); batch !== undefined;) {
       const end = batchEnd(batch.header);

@@ -141,7 +141,7 @@ t.test('what no copy proves is refused to readers, and the rest is read', async 
   const log = await someLog(40, 2500);
   const at = log.batches.all[20]?.header.offset ?? 0;
   const asked = [
-    { donor: new TestDonor([], []), refusal: { code: 'DATA_CORRUPT', retryable: false } },
+    { donor: new TestDonor([], 'lost'), refusal: { code: 'DATA_CORRUPT', retryable: false } },
     // The other copy may prove it yet.
     { donor: new TestDonor([], 'silent'), refusal: { code: 'UNAVAILABLE', retryable: true } },
   ];
@@ -154,6 +154,26 @@ t.test('what no copy proves is refused to readers, and the rest is read', async 
     await t.rejects(opened.log.batchesFrom(at, 4096), refusal);
     t.ok((await readAll(opened.log, 0, at)).equals(log.batches.bytes.subarray(0, at)));
     t.same(opened.log.repairs, { ranges: 0, bytes: 0 });
+    await opened.log.close();
+  }
+});
+
+t.test('what a disk may have lost is told apart from what it never had', async (t) => {
+  const log = await someLog(40, 2500);
+  const { all } = log.batches;
+  const bad = all[20]?.header;
+  if (bad === undefined) return t.fail('the log is short');
+  for (const rotAt of [bad.offset + 5, batchEnd(bad) - 1]) {
+    const disk = log.disk.crash();
+    const opened = await running(log, disk, copyOf(log));
+    flip(log, disk, rotAt);
+    const { writes } = disk;
+    for (const { header } of all) t.ok(await opened.log.mayHold(header.offset));
+    for (const { header } of all.slice(0, 10)) {
+      t.notOk(await opened.log.mayHold(header.offset + 1), 'no batch begins within another');
+    }
+    t.notOk(await opened.log.mayHold(log.batches.endOffset));
+    t.equal(disk.writes, writes, 'nothing is mended for that');
     await opened.log.close();
   }
 });

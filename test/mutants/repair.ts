@@ -102,7 +102,21 @@ export const repairMutations: readonly Mutation[] = [
     'cut-before-all-answered',
     'cuts its log while a node that may know has not answered',
     'server/opening',
-    ['if (unproven?.unanswered === true)', 'if (false)'],
+    ['unproven?.unanswered === true', 'false'],
+  ),
+  breaks(
+    'nothing committed is cut',
+    'cut-what-others-lost',
+    'cuts off what another node has lost too',
+    'server/opening',
+    ['unproven?.lostElsewhere === true', 'false'],
+  ),
+  breaks(
+    'nothing committed is cut',
+    'loss-told-as-nothing',
+    'says to other nodes that it never had what it has lost',
+    'server/repairs',
+    ['const lost = items.length === 0 && (await this.#mayHold(offset));', 'const lost = false;'],
   ),
   breaks(
     'nothing committed is cut',

@@ -79,7 +79,7 @@ const kinds: { [Type in PeerMessage['type']]: fc.Arbitrary<object> } = {
   bodyRequest: record({ offsets: fc.array(integer) }),
   bodies: record({ items }),
   repairRequest: record({ id: integer, offset: integer, bytesMax: integer }),
-  repairReply: record({ id: integer, items }),
+  repairReply: record({ id: integer, items, lost: fc.boolean() }),
   welcome: record({ incarnation: integer }),
   forgotten: record({ incarnation: integer }),
 };
@@ -130,7 +130,7 @@ t.test('what is framed by hand is what protobufjs makes of peer.proto', async (t
   const bodies = encodePeerMessage({ type: 'bodies', term: 9, items: sent });
   t.ok(bodies.equals(type.encode({ term: 9, bodies: { items: wireItems } }).finish()));
   const id = 2 ** 53 - 1;
-  const repair = encodePeerMessage({ type: 'repairReply', term: 9, id, items: sent });
+  const repair = encodePeerMessage({ type: 'repairReply', term: 9, id, items: sent, lost: false });
   t.ok(repair.equals(type.encode({ term: 9, repairReply: { id, items: wireItems } }).finish()));
 });
 

@@ -21,5 +21,6 @@ export const keptSeeds: readonly KeptSeed[] = [
   { seed: 1292484291, mode: 'survive', why: 'a segment is cut off while the log is scrubbed' },
   { seed: 163634091, mode: 'survive', why: 'rot is read while whoever has a copy is paused' },
   { seed: 1, mode: 'halt', why: 'rot on every disk' },
+  { seed: 27241751, mode: 'halt', why: 'every disk loses the same batch, and a node starts' },
   { seed: 18, mode: 'halt', why: 'a node ends with less on its disk than is committed' },
 ];
