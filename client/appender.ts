@@ -38,7 +38,7 @@ export class Appender {
   }
 
   /**
-   * Promises are most of what an append costs its caller's thread: there is this one and that of
+   * Promises are much of what an append costs its caller's thread: there is this one and that of
    * the submission, and nothing between them and the caller is async.
    */
   async append(

@@ -36,7 +36,7 @@ type RepairReply = Extract<PeerMessage, { type: 'repairReply' }>;
 export type ReadOwn = (offset: number, bytesMax: number) => Promise<readonly Batch[]>;
 
 /** Whether a batch of this node's log may begin there. */
-export type MayHold = (offset: number) => Promise<boolean>;
+type MayHold = (offset: number) => Promise<boolean>;
 
 export class Repairs implements Donor {
   readonly #readOwn: ReadOwn;
