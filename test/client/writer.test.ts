@@ -177,7 +177,8 @@ t.test(
   async (t) => {
     const fake = new FakeCluster(3);
     const client = clientOf(fake);
-    const writer = client.writer();
+    const batchBytes = 256 * 1024;
+    const writer = client.writer({ batchBytes });
     await fake.clock.run(writer.write('opens'));
     await fake.clock.run(writer.flush());
     fake.node('n3').isStuck = true;
@@ -185,7 +186,7 @@ t.test(
     const tickets = await fake.clock.run(
       writeAll(
         writer,
-        Array.from({ length: 100 }, () => Buffer.alloc(256 * 1024)),
+        Array.from({ length: 100 }, () => Buffer.alloc(batchBytes)),
       ),
     );
     await fake.clock.run(writer.flush());
