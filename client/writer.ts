@@ -17,7 +17,10 @@ const bytesInFlightMaxDefault = 16 * 2 ** 20;
 export const closeTimeoutMsDefault = 5000;
 
 export interface WriterOptions {
-  /** Entries are packed into batches of about this many bytes; 1 MiB by default. */
+  /**
+   * Entries are packed into batches of about this many bytes; 1 MiB by default. Whoever reads one
+   * entry is sent its whole batch.
+   */
   readonly batchBytes?: number;
   /** Bytes taken in and not yet durable, beyond which `write` waits; 16 MiB by default. */
   readonly bytesInFlightMax?: number;
