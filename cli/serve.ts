@@ -94,7 +94,7 @@ async function runServe(options: ServeCommandOptions): Promise<void> {
   // acknowledged yet.
   const onOrphaned = () => process.exit(exitCodes.failed);
   process.once('disconnect', onOrphaned);
-  const starting = Node.start({ ...nodeOptions(options), logger });
+  const starting = Node.start({ ...nodeOptions(options), logger, ownProcess: true });
   const node = await orDeadline(options.timeout, `the start of ${options.id}`, starting);
   process.removeListener('disconnect', onOrphaned);
   const ending = untilTold(node);

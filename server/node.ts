@@ -10,7 +10,7 @@ import type { Directory } from './directory.js';
 import { openDirectory } from './directory.js';
 import { Engine } from './engine.js';
 import type { Identity } from './log/identity.js';
-import { systemDisk } from './log/system-disk.js';
+import { mainThreadDisk, systemDisk } from './log/system-disk.js';
 import type { NodeOptions, NodeSettings } from './options.js';
 import { resolveOptions } from './options.js';
 import type { PeerTransport } from './peers.js';
@@ -118,7 +118,7 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
   open.push(directory.hardState);
   ({ identity } = directory);
   const engine = await Engine.open(settings, directory, {
-    disk: systemDisk,
+    disk: settings.ownProcess ? mainThreadDisk() : systemDisk,
     clock: systemClock,
     random: systemRandom,
     transport: peers ?? alone,

@@ -24,6 +24,8 @@ export interface NodeOptions {
   /** Where clients reach this node, if that is not where it listens. */
   readonly advertise?: string;
   readonly logger?: Logger;
+  /** The process does nothing else, so its main thread may wait for short writes; false by default. */
+  readonly ownProcess?: boolean;
   /** Fixed when a cluster begins, and then the same on every node: 64 KiB to 1 GiB. */
   readonly segmentBytesMax?: number;
   readonly electionTimeoutMs?: number;
@@ -58,6 +60,7 @@ export interface NodeSettings {
   readonly creation: Creation;
   readonly advertise: string | undefined;
   readonly logger: Logger;
+  readonly ownProcess: boolean;
   /** What was asked for; a directory that exists already knows its own. */
   readonly segmentBytesMax: number | undefined;
   readonly electionTimeoutMs: number;
@@ -134,6 +137,7 @@ export function resolveOptions(options: NodeOptions): NodeSettings {
     creation: creationOf(options, members),
     advertise: options.advertise,
     logger: options.logger ?? quiet,
+    ownProcess: options.ownProcess ?? false,
     ...sizes(options),
   };
 }

@@ -1,5 +1,5 @@
 /** The real disk. Only composition roots name this file. */
-import { constants } from 'node:fs';
+import { constants, writevSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
@@ -9,6 +9,7 @@ import lockfile from 'proper-lockfile';
 import { LogLogError } from '../../proto/errors.js';
 import type { Disk, DiskFile } from './disk.js';
 import { DiskError } from './disk.js';
+import { shortWriteBytesMax, WritePace } from './write-pace.js';
 
 const onLinux = process.platform === 'linux';
 
@@ -28,9 +29,7 @@ const openFlags = {
 } as const;
 
 export const systemDisk: Disk = {
-  async open(path, mode) {
-    return new SystemFile(path, await told(`open ${path}`, open(path, openFlags[mode])));
-  },
+  open: (path, mode) => openFile(path, mode),
 
   async list(directory) {
     const names = await unlessMissing(`list ${directory}`, readdir(directory));
@@ -57,13 +56,34 @@ export const systemDisk: Disk = {
   lock: (directory) => (onLinux ? lockBySocket(directory) : lockByFile(directory)),
 };
 
+/**
+ * The same for a process that is a node's alone: its main thread waits for short writes, as long as
+ * the disk is quick. A disk that hangs holds up all of it; the other nodes go on without.
+ */
+export function mainThreadDisk(): Disk {
+  const pace = new WritePace();
+  return { ...systemDisk, open: (path, mode) => openFile(path, mode, pace) };
+}
+
+async function openFile(
+  path: string,
+  mode: keyof typeof openFlags,
+  pace?: WritePace,
+): Promise<DiskFile> {
+  return new SystemFile(path, await told(`open ${path}`, open(path, openFlags[mode])), pace);
+}
+
 class SystemFile implements DiskFile {
   readonly #path: string;
   readonly #handle: FileHandle;
+  readonly #pace: WritePace | undefined;
+  /** Writes that other threads are at: one on this thread would wait for their lock on the file. */
+  #writesElsewhere = 0;
 
-  constructor(path: string, handle: FileHandle) {
+  constructor(path: string, handle: FileHandle, pace?: WritePace) {
     this.#path = path;
     this.#handle = handle;
+    this.#pace = pace;
   }
 
   async read(into: Buffer, position: number): Promise<number> {
@@ -85,11 +105,34 @@ class SystemFile implements DiskFile {
     let rest = withoutFirst(buffers, 0);
     let at = position;
     while (rest.length > 0) {
-      const { bytesWritten } = await told(`write ${this.#path}`, this.#handle.writev(rest, at));
+      const bytesWritten = await told(`write ${this.#path}`, this.#writeSome(rest, at));
       at += bytesWritten;
       rest = withoutFirst(rest, bytesWritten);
     }
     if (durableWrites === 0) await told(`sync ${this.#path}`, this.#handle.datasync());
+  }
+
+  /** Returns how many bytes were written: the system may stop early. */
+  async #writeSome(parts: readonly Buffer[], position: number): Promise<number> {
+    if (this.#mayBlock(parts)) {
+      const beganMs = performance.now();
+      const bytesWritten = writevSync(this.#handle.fd, parts, position);
+      this.#pace?.waited(performance.now() - beganMs);
+      return bytesWritten;
+    }
+    this.#writesElsewhere += 1;
+    try {
+      return (await this.#handle.writev(parts, position)).bytesWritten;
+    } finally {
+      this.#writesElsewhere -= 1;
+    }
+  }
+
+  #mayBlock(parts: readonly Buffer[]): boolean {
+    if (this.#pace === undefined || durableWrites === 0 || this.#writesElsewhere > 0) return false;
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    return bytes <= shortWriteBytesMax && this.#pace.mayBlock();
   }
 
   async truncate(length: number): Promise<void> {

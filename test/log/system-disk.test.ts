@@ -5,8 +5,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
-import { systemDisk as disk } from '../../server/log/system-disk.js';
+import { mainThreadDisk, systemDisk } from '../../server/log/system-disk.js';
+import { shortWriteBytesMax } from '../../server/log/write-pace.js';
 
+const disk = systemDisk;
 const moduleUrl = new URL('../../server/log/system-disk.js', import.meta.url).href;
 
 /** Runs a script that has `disk` and `directory`, as another operating system if one is named. */
@@ -26,18 +28,58 @@ function child(t: Test, directory: string, script: string, platform?: string): C
 
 const holdLock = `await disk.lock(directory); console.log('locked'); setInterval(() => {}, 1000);`;
 
-t.test('what is written in any number of parts is read back', async (t) => {
-  const file = await disk.open(join(t.testdir(), 'file'), 'create');
-  for (const count of [0, 1, 1024, 1025, 5000]) {
-    const parts = Array.from({ length: count }, (_, i) => Buffer.alloc(i % 5, i % 251));
-    const whole = Buffer.concat(parts);
-    await file.write(parts, 7);
-    const into = Buffer.alloc(whole.length);
-    t.equal(await file.read(into, 7), whole.length);
-    t.same(into, whole);
-  }
-  await file.close();
-});
+for (const [name, disk] of [
+  ['', systemDisk],
+  [', on the main thread', mainThreadDisk()],
+] as const) {
+  t.test(`what is written in any number of parts is read back${name}`, async (t) => {
+    const file = await disk.open(join(t.testdir(), 'file'), 'create');
+    for (const count of [0, 1, 1024, 1025, 5000]) {
+      const parts = Array.from({ length: count }, (_, i) => Buffer.alloc(i % 5, i % 251));
+      const whole = Buffer.concat(parts);
+      await file.write(parts, 7);
+      const into = Buffer.alloc(whole.length);
+      t.equal(await file.read(into, 7), whole.length);
+      t.same(into, whole);
+    }
+    await file.close();
+  });
+
+  t.test(
+    `a full disk is told from a broken one${name}`,
+    { skip: !existsSync('/dev/full') },
+    async (t) => {
+      const full = await disk.open('/dev/full', 'write');
+      await t.rejects(full.write([Buffer.from('x')], 0), { code: 'ENOSPC', noSpace: true });
+      await full.close();
+      const broken = await disk.open(join(t.testdir({ file: '' }), 'file'), 'read');
+      const error = { name: 'DiskError', code: 'EBADF', noSpace: false };
+      await t.rejects(broken.write([Buffer.from('x')], 0), error);
+      await broken.close();
+    },
+  );
+}
+
+const onLinux = process.platform === 'linux';
+t.test(
+  'the main thread waits for short writes, unless another thread is at one',
+  { skip: !onLinux },
+  async (t) => {
+    const file = await mainThreadDisk().open(join(t.testdir(), 'file'), 'create');
+    const inTurn = async (bytes: number) => {
+      let turnIsOver = false;
+      setImmediate(() => (turnIsOver = true));
+      await file.write([Buffer.alloc(bytes)], 0);
+      return !turnIsOver;
+    };
+    t.ok(await inTurn(shortWriteBytesMax));
+    const long = inTurn(shortWriteBytesMax + 1);
+    t.notOk(await inTurn(1));
+    t.notOk(await long);
+    t.ok(await inTurn(1));
+    await file.close();
+  },
+);
 
 t.test('a read at the end of a file says how much there was', async (t) => {
   const file = await disk.open(join(t.testdir({ file: 'abcdef' }), 'file'), 'read');
@@ -69,15 +111,6 @@ t.test('failures are disk errors with the code of the system', async (t) => {
   await t.rejects(disk.syncDirectory(join(directory, 'none')), error('ENOENT'));
   await t.rejects(disk.lock(join(directory, 'none')), error('ENOENT'));
   await t.rejects(disk.list(join(directory, 'file')), error('ENOTDIR'));
-  const file = await disk.open(join(directory, 'file'), 'read');
-  await t.rejects(file.write([Buffer.from('x')], 0), error('EBADF'));
-  await file.close();
-});
-
-t.test('a full disk is told from a broken one', { skip: !existsSync('/dev/full') }, async (t) => {
-  const file = await disk.open('/dev/full', 'write');
-  await t.rejects(file.write([Buffer.from('x')], 0), { code: 'ENOSPC', noSpace: true });
-  await file.close();
 });
 
 t.test('directories are made with their parents, listed, and emptied', async (t) => {

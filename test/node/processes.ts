@@ -18,19 +18,31 @@ export class ProcessCluster {
   readonly #peers: string;
   readonly #children = new Map<string, ChildProcess>();
   readonly #flags: readonly string[];
+  readonly #nodeFlags: readonly string[];
 
-  private constructor(directory: string, ports: readonly number[], flags: readonly string[]) {
+  private constructor(
+    directory: string,
+    ports: readonly number[],
+    flags: readonly string[],
+    nodeFlags: readonly string[],
+  ) {
     this.directory = directory;
     this.#flags = flags;
+    this.#nodeFlags = nodeFlags;
     this.ids = ports.slice(0, ports.length / 2).map((_, index) => `n${index + 1}`);
     const address = (index: number) => `127.0.0.1:${ports[index]}`;
     this.addresses = this.ids.map((_, index) => address(index));
     this.#peers = this.ids.map((id, i) => `${id}=${address(this.ids.length + i)}`).join(',');
   }
 
-  static async start(count: number, flags: readonly string[] = []): Promise<ProcessCluster> {
+  /** `flags` are those of `serve`, `nodeFlags` those of Node.js. */
+  static async start(
+    count: number,
+    flags: readonly string[] = [],
+    nodeFlags: readonly string[] = [],
+  ): Promise<ProcessCluster> {
     const ports = await freePorts(2 * count);
-    const cluster = new ProcessCluster(await temporaryDirectory(), ports, flags);
+    const cluster = new ProcessCluster(await temporaryDirectory(), ports, flags, nodeFlags);
     await Promise.all(cluster.ids.map((id) => cluster.start(id, ['--new-cluster', 'test'])));
     return cluster;
   }
@@ -50,9 +62,10 @@ export class ProcessCluster {
     const peer = this.#peers.split(',').find((one) => one.startsWith(`${id}=`)) ?? '';
     const own = ['--id', id, '--data', this.dataOf(id), '--listen', listen];
     const links = ['--peer-listen', peer.slice(id.length + 1), '--peers', this.#peers];
+    const serve = [command, 'serve', ...own, ...links, '--log-level', 'error'];
     const child = spawn(
       process.execPath,
-      [command, 'serve', ...own, ...links, '--log-level', 'error', ...this.#flags, ...flags],
+      [...this.#nodeFlags, ...serve, ...this.#flags, ...flags],
       // With a channel to its parent a node stops when that has gone, as after a test's timeout.
       { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] },
     );

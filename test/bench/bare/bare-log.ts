@@ -7,7 +7,7 @@ import { batchEnd, buildBatch, genesisChain } from '../../../proto/batch.js';
 import { assert } from '../../../proto/errors.js';
 import { systemClock } from '../../../proto/system.js';
 import { Log } from '../../../server/log/log.js';
-import { systemDisk } from '../../../server/log/system-disk.js';
+import { mainThreadDisk } from '../../../server/log/system-disk.js';
 import { defaults } from '../../../server/options.js';
 import { fillAheadBytes, indexCacheMax } from '../../../server/store.js';
 
@@ -40,7 +40,7 @@ export class BareLog {
     const { recentBytesMax } = defaults;
     const chain = genesisChain(clusterId);
     const log = await Log.open(
-      systemDisk,
+      mainThreadDisk(),
       systemClock,
       directory,
       { clusterId, segmentBytesMax, fillAheadBytes, recentBytesMax, indexCacheMax },
