@@ -1,11 +1,10 @@
-import type { Clock } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
 import type { Bytes } from './arguments.js';
 import { checkOffset, checkToken, toEntries } from './arguments.js';
 import type { Cluster } from './cluster.js';
+import { Deadlines } from './deadlines.js';
 import type { IntakeLimits } from './intake.js';
 import { Producer } from './producer.js';
-import { asLogLogError } from './retry.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
 import type { Appended, Terms } from './submission.js';
@@ -23,7 +22,7 @@ export interface AppendOptions extends CallOptions {
 /** Appends that wait for their answer, all by one producer that begins with the first of them. */
 export class Appender {
   readonly #cluster: Cluster;
-  readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   readonly #limits: IntakeLimits;
   #producer: Producer | undefined;
   /** Why it takes no more appends. */
@@ -33,37 +32,40 @@ export class Appender {
 
   constructor(cluster: Cluster, limits: IntakeLimits) {
     this.#cluster = cluster;
-    this.#clock = cluster.environment.clock;
+    this.#deadlines = new Deadlines(cluster.environment.clock);
     this.#limits = limits;
   }
 
-  /**
-   * Promises are much of what an append costs its caller's thread: there is this one and that of
-   * the submission, and nothing between them and the caller is async.
-   */
-  async append(
+  /** One promise and nothing async: promises are much of what an append costs its caller's thread. */
+  append(
     kind: Terms['kind'],
     data: Bytes | readonly Bytes[],
     options: AppendOptions,
   ): Promise<Appended> {
-    if (this.#closed !== undefined) throw this.#closed;
-    const entries = toEntries(data);
-    if (kind === 'data' && entries.every((entry) => entry.length === 0)) {
-      throw new LogLogError('EMPTY_APPEND', 'there is nothing to append');
-    }
-    const { timeoutMs = timeoutMsDefault, signal } = options;
-    const terms = termsOf(kind, options);
-    const first = new Submission(entries, terms);
-    const scope = new Scope(this.#clock, 'an append', { timeoutMs, signal });
-    try {
-      return await this.#submit(first, scope);
-    } catch (error) {
-      if (!isForgotten(asLogLogError(error))) throw error;
-      // The log has forgotten an idle producer, and nothing has happened: another one may try.
-      return await this.#submit(new Submission(entries, terms), scope);
-    } finally {
-      scope.end();
-    }
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) throw this.#closed;
+      const entries = toEntries(data);
+      if (kind === 'data' && entries.every((entry) => entry.length === 0)) {
+        throw new LogLogError('EMPTY_APPEND', 'there is nothing to append');
+      }
+      const { timeoutMs = timeoutMsDefault, signal } = options;
+      const terms = termsOf(kind, options);
+      const first = new Submission(entries, terms);
+      const scope = new Scope(this.#deadlines, 'an append', { timeoutMs, signal });
+      const submit = (submission: Submission) => {
+        submission.onSettled = (error) => {
+          // The log has forgotten an idle producer, and nothing has happened: another one may try.
+          if (error !== undefined && isForgotten(error) && submission === first) {
+            return submit(new Submission(entries, terms));
+          }
+          scope.end();
+          if (error === undefined) resolve(submission.appended);
+          else reject(error);
+        };
+        this.#submit(submission, scope);
+      };
+      submit(first);
+    });
   }
 
   /** Takes nothing more, and resolves when every append so far has its answer. */
@@ -77,13 +79,12 @@ export class Appender {
     this.#producer?.end(error);
   }
 
-  #submit(submission: Submission, scope: Scope): Promise<Appended> {
-    if (this.#ended !== undefined) throw this.#ended;
+  #submit(submission: Submission, scope: Scope): void {
+    if (this.#ended !== undefined) return submission.reject(this.#ended, 'none');
     if (this.#producer === undefined || this.#producer.ended !== undefined) {
       this.#producer = new Producer(this.#cluster, this.#limits, () => {});
     }
     this.#producer.submit(submission, scope);
-    return submission.durable;
   }
 }
 

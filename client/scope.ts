@@ -30,7 +30,7 @@ export class Scope {
   #unfollow: (() => void)[] | undefined;
 
   /** `what` begins the message of the error; `parent` is the signal of another scope. */
-  constructor(clock: Clock, what: string, limits: Limits, parent?: AbortSignal) {
+  constructor(clock: Pick<Clock, 'after'>, what: string, limits: Limits, parent?: AbortSignal) {
     const { signal, timeoutMs } = limits;
     if (timeoutMs !== undefined) checkTimeout(timeoutMs);
     if (parent !== undefined) this.#follow(parent, () => reasonOf(parent));

@@ -1,5 +1,5 @@
 import type { Outcome } from '../proto/errors.js';
-import { LogLogError, withOutcome } from '../proto/errors.js';
+import { assert, LogLogError, withOutcome } from '../proto/errors.js';
 import { entryLengthBytes, headerBytes } from '../proto/limits.js';
 import type { Acknowledgement } from '../proto/service.js';
 import { checkEntries } from './arguments.js';
@@ -114,6 +114,14 @@ export class Submission {
     return this.#durable !== undefined;
   }
 
+  /** Where its entries lie, once their batch is acknowledged. */
+  get appended(): Appended {
+    const acknowledgement = this.#batch?.acknowledgement;
+    assert(acknowledgement !== undefined, 'only what is acknowledged has its place');
+    const offset = acknowledgement.offset + headerBytes + this.at;
+    return { offset, end: acknowledgement.end, offsets: this.#offsetsFrom(offset) };
+  }
+
   /** Its entries, to be copied into the batch at `at`; they are the caller's again afterwards. */
   join(batch: Carrier, at: number): readonly Uint8Array[] {
     const entries = this.#entries;
@@ -150,15 +158,8 @@ export class Submission {
 
   #tell(): void {
     const failure = this.#failure ?? this.#batch?.failure;
-    if (failure !== undefined) {
-      this.#durable?.reject(failure);
-      return;
-    }
-    const acknowledgement = this.#batch?.acknowledgement;
-    if (acknowledgement === undefined) return;
-    const offset = acknowledgement.offset + headerBytes + this.at;
-    const { end } = acknowledgement;
-    this.#durable?.resolve({ offset, end, offsets: this.#offsetsFrom(offset) });
+    if (failure !== undefined) this.#durable?.reject(failure);
+    else if (this.#batch?.acknowledgement !== undefined) this.#durable?.resolve(this.appended);
   }
 
   #offsetsFrom(offset: number): number[] {

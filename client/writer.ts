@@ -5,6 +5,7 @@ import { bodyBytesMax } from '../proto/limits.js';
 import type { Bytes } from './arguments.js';
 import { checkLimit, toBytes } from './arguments.js';
 import type { Cluster } from './cluster.js';
+import { Deadlines } from './deadlines.js';
 import type { IntakeLimits } from './intake.js';
 import { Producer } from './producer.js';
 import type { CallOptions } from './scope.js';
@@ -46,6 +47,7 @@ export interface Ticket {
 
 export class Writer {
   readonly #clock: Clock;
+  readonly #deadlines: Deadlines;
   readonly #producer: Producer;
   readonly #entryOptions: CallOptions;
   readonly #onSettled = (error?: LogLogError) => {
@@ -58,6 +60,7 @@ export class Writer {
   /** `onEnd`: it needs no closing any more. */
   constructor(cluster: Cluster, options: WriterOptions, onEnd: () => void) {
     this.#clock = cluster.environment.clock;
+    this.#deadlines = new Deadlines(this.#clock);
     this.#producer = new Producer(cluster, intakeLimits(options), this.#onSettled);
     this.#entryOptions = options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs };
     this.#onEnd = onEnd;
@@ -85,7 +88,7 @@ export class Writer {
   }
 
   #scopeOf(submission: Submission, options: CallOptions): Scope {
-    const scope = new Scope(this.#clock, 'a write', { ...this.#entryOptions, ...options });
+    const scope = new Scope(this.#deadlines, 'a write', { ...this.#entryOptions, ...options });
     submission.onSettled = (error) => {
       scope.end();
       this.#onSettled(error);
