@@ -22,6 +22,8 @@ const durableWrites = onLinux ? constants.O_DSYNC : 0;
 /** IOV_MAX of Linux and macOS: the most buffers that one writev takes. */
 const writeBuffersMax = 1024;
 
+type Pace = Pick<WritePace, 'mayBlock' | 'waited'>;
+
 const openFlags = {
   read: constants.O_RDONLY,
   write: constants.O_RDWR | durableWrites,
@@ -60,15 +62,14 @@ export const systemDisk: Disk = {
  * The same for a process that is a node's alone: its main thread waits for short writes, as long as
  * the disk is quick. A disk that hangs holds up all of it; the other nodes go on without.
  */
-export function mainThreadDisk(): Disk {
-  const pace = new WritePace();
+export function mainThreadDisk(pace: Pace = new WritePace()): Disk {
   return { ...systemDisk, open: (path, mode) => openFile(path, mode, pace) };
 }
 
 async function openFile(
   path: string,
   mode: keyof typeof openFlags,
-  pace?: WritePace,
+  pace?: Pace,
 ): Promise<DiskFile> {
   return new SystemFile(path, await told(`open ${path}`, open(path, openFlags[mode])), pace);
 }
@@ -76,11 +77,11 @@ async function openFile(
 class SystemFile implements DiskFile {
   readonly #path: string;
   readonly #handle: FileHandle;
-  readonly #pace: WritePace | undefined;
+  readonly #pace: Pace | undefined;
   /** Writes that other threads are at: one on this thread would wait for their lock on the file. */
   #writesElsewhere = 0;
 
-  constructor(path: string, handle: FileHandle, pace?: WritePace) {
+  constructor(path: string, handle: FileHandle, pace?: Pace) {
     this.#path = path;
     this.#handle = handle;
     this.#pace = pace;

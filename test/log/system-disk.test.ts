@@ -65,7 +65,8 @@ t.test(
   'the main thread waits for short writes, unless another thread is at one',
   { skip: !onLinux },
   async (t) => {
-    const file = await mainThreadDisk().open(join(t.testdir(), 'file'), 'create');
+    const pace = { mayBlock: () => true, waited: () => undefined };
+    const file = await mainThreadDisk(pace).open(join(t.testdir(), 'file'), 'create');
     const inTurn = async (bytes: number) => {
       let turnIsOver = false;
       setImmediate(() => (turnIsOver = true));
