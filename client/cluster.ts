@@ -16,6 +16,8 @@ export interface Environment {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: RandomSource;
+  /** Bodies from here on go to every node, smaller ones to the leader; 16 KiB by default. */
+  readonly uploadedBodyBytesMin?: number;
 }
 
 export interface Member {

@@ -1,4 +1,4 @@
-import { bodyChecksum } from '../proto/batch.js';
+import { bodyChecksum } from '../proto/checksum.js';
 import type { Outcome } from '../proto/errors.js';
 import { LogLogError, withOutcome } from '../proto/errors.js';
 import { batchEntriesMax, entryLengthBytes } from '../proto/limits.js';

@@ -28,7 +28,7 @@ export const batchesInFlightMax = 8;
  * A smaller body goes to the leader alone, which passes it on inline: next to the reference that it
  * sends in any case, the bytes cost less than one more message from here to every node.
  */
-export const uploadedBodyBytesMin = 1024;
+export const uploadedBodyBytesMinDefault = 16 * 1024;
 
 /** A leader that falls silent while it owes answers may be none any more: who else says so? */
 const lookoutMs = 2000;
@@ -52,6 +52,7 @@ export class Producer {
   readonly #cluster: Cluster;
   readonly #onFailed: (error: LogLogError) => void;
   readonly #intake: Intake;
+  readonly #uploadedBodyBytesMin: number;
   readonly #opening: Scope;
   /** One for each node, by its bit in `uploadedTo`. */
   #links: readonly UploadLink[] = [];
@@ -75,8 +76,9 @@ export class Producer {
 
   /** `onFailed`: nothing becomes of a batch. */
   constructor(cluster: Cluster, limits: IntakeLimits, onFailed: (error: LogLogError) => void) {
-    const { clock, random } = cluster.environment;
+    const { clock, random, uploadedBodyBytesMin } = cluster.environment;
     this.id = random.bytes(8).toString('hex');
+    this.#uploadedBodyBytesMin = uploadedBodyBytesMin ?? uploadedBodyBytesMinDefault;
     this.#cluster = cluster;
     this.#onFailed = onFailed;
     this.#intake = new Intake(limits, {
@@ -291,7 +293,7 @@ export class Producer {
     this.#nextSequence += 1;
     const flight = this.#addFlight(frame, batch);
     batch.noteSent();
-    if (frame.body.length < uploadedBodyBytesMin) return true;
+    if (frame.body.length < this.#uploadedBodyBytesMin) return true;
     for (const [index, link] of this.#links.entries()) {
       if (link !== this.#leader && link.offer(frame)) flight.takenBy |= 1 << index;
     }

@@ -4,6 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { bodyChecksum } from './checksum.js';
 import { batchEntriesMax, bodyBytesMax, headerBytes } from './limits.js';
 
 export const batchKinds = { data: 1, noop: 2, open: 3, fence: 4, incarnation: 5 } as const;
@@ -69,10 +70,6 @@ export function nextChain(previous: Chain, header: Uint8Array, at = 0): Chain {
   chainInput.write(previous, 0, chainBytes, 'hex');
   chainInput.set(header.subarray(at, at + chainAt), chainBytes);
   return hash('sha256', chainInput).slice(0, 2 * chainBytes);
-}
-
-export function bodyChecksum(body: Uint8Array): number {
-  return crc32(body);
 }
 
 export function batchEnd(header: BatchHeader): number {

@@ -1,5 +1,6 @@
 /** The methods of loglog.proto for @grpc/grpc-js, on both sides, in the types of service.ts. */
 import type { MethodDefinition } from '@grpc/grpc-js';
+import { asOneBuffer } from './message-parts.js';
 import type {
   EndRequest,
   StatusRequest,
@@ -32,11 +33,16 @@ function method<Request, Reply>(
   return {
     path: `/loglog.v1.LogLog/${name}`,
     ...shape,
-    requestSerialize: request.encode,
+    requestSerialize: serializerOf(request),
     requestDeserialize: request.decode,
-    responseSerialize: reply.encode,
+    responseSerialize: serializerOf(reply),
     responseDeserialize: reply.decode,
   };
+}
+
+function serializerOf<Value>({ encode, encodeInParts }: Codec<Value>): (value: Value) => Buffer {
+  if (encodeInParts === undefined) return encode;
+  return (value) => asOneBuffer(encodeInParts(value));
 }
 
 export interface LogLogMethods {

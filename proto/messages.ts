@@ -5,6 +5,7 @@
 import { batchKinds } from './batch.js';
 import type { ErrorCode, LeaderHint, Outcome } from './errors.js';
 import { assert, errorCodes, LogLogError } from './errors.js';
+import type { MessageParts } from './message-parts.js';
 import type {
   Acknowledgement,
   AppendOrder,
@@ -83,19 +84,19 @@ interface WireUploadFrame extends Omit<UploadFrame, 'kind' | 'append'> {
   readonly kind: number;
   readonly append: AppendOrder | null;
 }
-const wireUploadFrame = schema.message<WireUploadFrame>('UploadFrame');
+const wireUploadFrame = schema.messageInParts<WireUploadFrame>('UploadFrame');
 
 export const uploadRequest: Codec<UploadRequest> = {
-  encode(request) {
+  ...encodedInParts((request) => {
     if (request.type === 'frame') {
-      return wireUploadFrame.encode({ ...request.frame, kind: batchKinds[request.frame.kind] });
+      const kind = batchKinds[request.frame.kind];
+      return wireUploadFrame.encodeInParts({ ...request.frame, kind });
     }
     const { protocolVersion, clusterId = '', producer } = request.hello;
     const producerId = hexToBytes(producer, producerBytes, 'the producer id');
-    return wireUploadFrame.encode({
-      hello: { protocolVersion, clusterId, producer: producerId },
-    });
-  },
+    const hello = { protocolVersion, clusterId, producer: producerId };
+    return [wireUploadFrame.encode({ hello }), Buffer.alloc(0)];
+  }),
   decode(bytes) {
     const { hello, kind, append, ...rest } = wireUploadFrame.decode(bytes);
     if (hello !== null) return { type: 'hello', hello: helloFromWire(hello) };
@@ -103,6 +104,10 @@ export const uploadRequest: Codec<UploadRequest> = {
     return { type: 'frame', frame };
   },
 };
+
+function encodedInParts<Value>(encodeInParts: (value: Value) => MessageParts) {
+  return { encodeInParts, encode: (value: Value) => Buffer.concat(encodeInParts(value)) };
+}
 
 function helloFromWire({ protocolVersion, clusterId, producer }: WireUploadHello): UploadHello {
   return {
@@ -188,7 +193,11 @@ export const transferRequest: Codec<TransferRequest> = {
 };
 
 export const appendReply: Codec<AppendReply> = schema.message<AppendReply>('AppendReply');
-export const page: Codec<Page> = schema.message<Page>('Page');
+const wirePage = schema.messageInParts<Page>('Page');
+export const page: Codec<Page> = {
+  ...encodedInParts(wirePage.encodeInParts),
+  decode: wirePage.decode,
+};
 export const endReply: Codec<EndReply> = schema.message<EndReply>('EndReply');
 export const transferReply: Codec<TransferReply> = schema.message<TransferReply>('TransferReply');
 

@@ -1,11 +1,14 @@
 /** Protocol buffer messages as plain objects, from the .proto files themselves. */
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
-import { LogLogError } from './errors.js';
+import { assert, LogLogError } from './errors.js';
+import type { MessageParts } from './message-parts.js';
 
 /** Turns values into bytes and back. `decode` throws INVALID_ARGUMENT for anything malformed. */
 export interface Codec<Value> {
   readonly encode: (value: Value) => Buffer;
+  /** The same bytes, of which the tail is the value's own and no copy. */
+  readonly encodeInParts?: (value: Value) => MessageParts;
   /** Byte fields of the result are views of `bytes`. */
   readonly decode: (bytes: Buffer) => Value;
 }
@@ -22,6 +25,13 @@ export interface WireMessage<Shape> {
   readonly encode: (fields: Sparse<Shape>) => Buffer;
   readonly decode: (bytes: Buffer) => Shape;
 }
+
+export interface WireMessageInParts<Shape> extends WireMessage<Shape> {
+  readonly encodeInParts: (fields: Sparse<Shape>) => MessageParts;
+}
+
+/** The wire type of bytes: protobuf.dev/programming-guides/encoding. */
+const lengthDelimited = 2;
 
 export class Schema {
   readonly #root: protobuf.Root;
@@ -41,10 +51,7 @@ export class Schema {
     return {
       encode(fields) {
         checkIntegers(integers, fields);
-        // Shared: the writer's own buffer and not a copy, so that a body in the last field is
-        // copied once. The writer is not used again.
-        const { buffer, byteOffset, byteLength } = type.encode(fields).finish(true);
-        return Buffer.from(buffer, byteOffset, byteLength);
+        return finish(type.encode(fields));
       },
       decode(bytes) {
         const fields = decodeFields(type, bytes);
@@ -53,6 +60,30 @@ export class Schema {
       },
     };
   }
+
+  /** The same for a message whose last field is bytes, which are its tail. */
+  messageInParts<Shape extends object>(name: string): WireMessageInParts<Shape> {
+    const type = this.#root.lookupType(`${this.#package}.${name}`);
+    const integers = integersOf(type, name);
+    const last = type.fieldsArray.at(-1);
+    assert(last?.type === 'bytes', `${name} ends with bytes`);
+    const tag = (last.id << 3) | lengthDelimited;
+    return {
+      ...this.message<Shape>(name),
+      encodeInParts(fields) {
+        checkIntegers(integers, fields);
+        const { [last.name]: tail, ...others } = fields as Readonly<Record<string, unknown>>;
+        assert(Buffer.isBuffer(tail), `${name}.${last.name} is set`);
+        return [finish(type.encode(others).uint32(tag).uint32(tail.length)), tail];
+      },
+    };
+  }
+}
+
+/** Shared: the writer's own buffer and not a copy. The writer is not used again. */
+function finish(writer: protobuf.Writer): Buffer {
+  const { buffer, byteOffset, byteLength } = writer.finish(true);
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 export function malformed(reason: string, cause?: unknown): LogLogError {

@@ -3,7 +3,8 @@
  * missing is fetched from the leader, and the core is told of a batch only once all of it is here.
  */
 import type { Batch, BatchHeader, ProducerId } from '../proto/batch.js';
-import { batchEnd, bodyChecksum, decodeHeader, noProducer } from '../proto/batch.js';
+import { batchEnd, decodeHeader, noProducer } from '../proto/batch.js';
+import { bodyChecksum } from '../proto/checksum.js';
 import type { Clock, Timer } from '../proto/clock.js';
 import { LogLogError } from '../proto/errors.js';
 import { admissionIn } from './log/incarnation.js';

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { LogLogError } from '../proto/errors.js';
 import { batchBytesMax } from '../proto/limits.js';
+import { checksumLibrary } from '../proto/checksum.js';
 import type { LogLogService, NodeStatus } from '../proto/service.js';
 import { systemClock, systemRandom } from '../proto/system.js';
 import { asLogLogError } from './as-loglog-error.js';
@@ -147,6 +148,7 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
       clusterId: directory.identity.clusterId,
       address: clientAddress,
       peerAddress,
+      checksums: checksumLibrary.name,
     },
     'serving',
   );

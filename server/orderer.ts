@@ -4,7 +4,8 @@
  * leader that a quorum has not just confirmed.
  */
 import type { Batch, BatchHeader, ProducerId } from '../proto/batch.js';
-import { batchEnd, bodyChecksum as checksumOf, buildBatch, noProducer } from '../proto/batch.js';
+import { batchEnd, buildBatch, noProducer } from '../proto/batch.js';
+import { bodyChecksum as checksumOf } from '../proto/checksum.js';
 import type { Clock } from '../proto/clock.js';
 import { LogLogError, withOutcome } from '../proto/errors.js';
 import type { Outcome } from '../proto/errors.js';

@@ -1,6 +1,7 @@
 /** What clients may ask of this node: the one implementation behind gRPC and in one process. */
 import type { ProducerId } from '../proto/batch.js';
-import { noProducer, bodyChecksum } from '../proto/batch.js';
+import { noProducer } from '../proto/batch.js';
+import { bodyChecksum } from '../proto/checksum.js';
 import { encodeEntries } from '../proto/entries.js';
 import { LogLogError } from '../proto/errors.js';
 import {

@@ -4,7 +4,7 @@
  * wait, so that nothing is lost silently and nothing is unbounded.
  */
 import type { ProducerId } from '../proto/batch.js';
-import { bodyChecksum } from '../proto/batch.js';
+import { bodyChecksum } from '../proto/checksum.js';
 import { checkEntries } from '../proto/entries.js';
 import { LogLogError } from '../proto/errors.js';
 import { bodyBytesMax, entryLengthBytes, tokenBytesMax } from '../proto/limits.js';

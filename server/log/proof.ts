@@ -4,7 +4,8 @@
  * behind it: the chain value there can follow from one history alone.
  */
 import type { Batch, BatchHeader } from '../../proto/batch.js';
-import { batchEnd, bodyChecksum, decodeHeader } from '../../proto/batch.js';
+import { batchEnd, decodeHeader } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { Place } from './scan.js';
 import { misfit, placeBehind } from './scan.js';

@@ -1,6 +1,7 @@
 /** Walks the batches of a segment from a known place and verifies each. */
 import type { BatchHeader, Chain } from '../../proto/batch.js';
-import { batchEnd, bodyChecksum, decodeHeader, nextChain } from '../../proto/batch.js';
+import { batchEnd, decodeHeader, nextChain } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { headerBytes } from '../../proto/limits.js';
 import { fitsSegment, positionOf } from './segment.js';
 import type { SegmentWindow } from './segment-window.js';

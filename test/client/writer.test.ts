@@ -1,5 +1,5 @@
 import t from 'tap';
-import { uploadedBodyBytesMin } from '../../client/producer.js';
+import { uploadedBodyBytesMinDefault } from '../../client/producer.js';
 import type { Ticket, Writer } from '../../client/writer.js';
 import { LogLogError } from '../../proto/errors.js';
 import { entryBytesMax, entryLengthBytes } from '../../proto/limits.js';
@@ -97,7 +97,7 @@ t.test(
     const writer = client.writer();
     await fake.clock.pass(50);
     for (let count = 0; count < 2; count += 1) {
-      await fake.clock.run(writer.write(Buffer.alloc(uploadedBodyBytesMin)));
+      await fake.clock.run(writer.write(Buffer.alloc(uploadedBodyBytesMinDefault)));
       await fake.clock.run(writer.flush());
     }
     t.strictSame(sentTo(fake), [
@@ -119,12 +119,12 @@ t.test('a body that is too small to be worth it goes to the leader alone', async
   const client = clientOf(fake);
   const writer = client.writer();
   await fake.clock.pass(50);
-  for (const bytes of [1, uploadedBodyBytesMin - entryLengthBytes - 1]) {
+  for (const bytes of [1, uploadedBodyBytesMinDefault - entryLengthBytes - 1]) {
     await fake.clock.run(writer.write(Buffer.alloc(bytes)));
     await fake.clock.run(writer.flush());
   }
   t.strictSame(sentTo(fake), [[], [0, 0], []], 'which is told that no other node has it');
-  await fake.clock.run(writer.write(Buffer.alloc(uploadedBodyBytesMin - entryLengthBytes)));
+  await fake.clock.run(writer.write(Buffer.alloc(uploadedBodyBytesMinDefault - entryLengthBytes)));
   await fake.clock.run(writer.flush());
   t.strictSame(sentTo(fake), [[undefined], [0, 0, 0b101], [undefined]]);
   await fake.clock.run(client.close());

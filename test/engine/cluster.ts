@@ -35,6 +35,9 @@ const writeBackMs = 30_000;
 /** Virtual time after which what a test waits for is not going to happen. */
 const untilMsMax = 60_000;
 
+/** Low enough that the small entries of tests go both ways, uploaded and inline. */
+const uploadedBodyBytesMin = 1024;
+
 export interface ClusterOptions {
   readonly seed?: number;
   readonly size?: number;
@@ -298,6 +301,7 @@ export class EngineCluster {
       transport: this.clients.transport(name, clock),
       clock,
       random: this.random,
+      uploadedBodyBytesMin,
       seeds: this.nodes.map(({ address }) => address),
     });
   }

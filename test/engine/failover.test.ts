@@ -1,6 +1,6 @@
 import t from 'tap';
 import { encodeEntries } from '../../proto/entries.js';
-import { bodyChecksum } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { UploadFrame } from '../../proto/service.js';
 import { uncommittedBytesMax } from '../../server/orderer.js';

@@ -1,13 +1,7 @@
 /** What the tests of the log share: batches that follow each other, and a log on a test disk. */
 import type { Batch, Chain } from '../../proto/batch.js';
-import {
-  batchEnd,
-  bodyChecksum,
-  buildBatch,
-  decodeBatch,
-  genesisChain,
-  noProducer,
-} from '../../proto/batch.js';
+import { batchEnd, buildBatch, decodeBatch, genesisChain, noProducer } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import type { Clock } from '../../proto/clock.js';
 import { encodeEntries } from '../../proto/entries.js';
 import type { LogLogError } from '../../proto/errors.js';

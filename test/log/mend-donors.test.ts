@@ -1,6 +1,7 @@
 import t from 'tap';
 import type { Batch } from '../../proto/batch.js';
-import { batchEnd, bodyChecksum, buildBatch } from '../../proto/batch.js';
+import { batchEnd, buildBatch } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { LogLogError } from '../../proto/errors.js';
 import { keptBytesMax } from '../../server/log/proof.js';
 import { positionOf } from '../../server/log/segment.js';

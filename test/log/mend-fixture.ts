@@ -1,7 +1,8 @@
 /** What the tests of mending share: donors, and a log that is opened whatever its disk did to it. */
 import type { Test } from 'tap';
 import type { Batch } from '../../proto/batch.js';
-import { batchEnd, bodyChecksum, buildBatch } from '../../proto/batch.js';
+import { batchEnd, buildBatch } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { Disk } from '../../server/log/disk.js';
 import { mendRot } from '../../server/log/mend.js';

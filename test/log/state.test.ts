@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Batch, BatchKind } from '../../proto/batch.js';
-import { batchEnd, bodyChecksum, buildBatch, genesisChain, noProducer } from '../../proto/batch.js';
+import { batchEnd, buildBatch, genesisChain, noProducer } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { checkEntries, encodeEntries } from '../../proto/entries.js';
 import { admissionIn, incarnationBody, incarnationEntries } from '../../server/log/incarnation.js';
 import { LogState, needsBody } from '../../server/log/state.js';

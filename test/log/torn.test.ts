@@ -1,5 +1,6 @@
 import t from 'tap';
-import { buildBatch, bodyChecksum, noProducer } from '../../proto/batch.js';
+import { buildBatch, noProducer } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { headerBytes } from '../../proto/limits.js';
 import { Fill } from '../../server/log/fill.js';
 import { fileHeaderBytes, sectorBytes, segmentName } from '../../server/log/segment.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import t from 'tap';
-import { uploadedBodyBytesMin } from '../../client/producer.js';
+import { uploadedBodyBytesMinDefault } from '../../client/producer.js';
 import type { Node } from '../../index.js';
 import { everything, TestCluster, until } from './cluster.js';
 import { forge } from './forgery.js';
@@ -29,14 +29,14 @@ t.test('on a healthy cluster followers write what clients sent them', async (t) 
   t.teardown(() => cluster.close());
   const client = await cluster.client();
   for (let i = 1; i <= 1000; i += 1) {
-    await client.append(Buffer.alloc(uploadedBodyBytesMin + i * 10, i % 256));
+    await client.append(Buffer.alloc(uploadedBodyBytesMinDefault + i * 10, i % 256));
   }
   await cluster.settled();
   for (const follower of await cluster.followers()) {
     const { matchedBatches, matchedBytes, inlinedBatches } = await staged(follower);
     const share = matchedBatches / (matchedBatches + inlinedBatches);
     t.ok(share >= 0.99, `${follower.id}: ${(100 * share).toFixed(2)} % from staged uploads`);
-    t.ok(matchedBytes > 4_000_000);
+    t.ok(matchedBytes > 16_000_000);
   }
 });
 

@@ -1,7 +1,7 @@
 /** An upload stream driven frame by frame, for what the client would never do. */
 import { grpcTransport } from '../../client/index.js';
 import type { Connection } from '../../client/transport.js';
-import { bodyChecksum } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { encodeEntries } from '../../proto/entries.js';
 import type { LogLogError } from '../../proto/errors.js';
 import type {

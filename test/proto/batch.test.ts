@@ -7,13 +7,13 @@ import type { Batch, BatchKind } from '../../proto/batch.js';
 import {
   batchEnd,
   batchKinds,
-  bodyChecksum,
   buildBatch,
   decodeBatch,
   decodeHeader,
   genesisChain,
   nextChain,
 } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { encodeEntries } from '../../proto/entries.js';
 import { batchEntriesMax, bodyBytesMax, headerBytes } from '../../proto/limits.js';
 import type { BatchVector } from '../project/vectors.js';

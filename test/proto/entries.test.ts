@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Batch } from '../../proto/batch.js';
-import { bodyChecksum, buildBatch, noProducer } from '../../proto/batch.js';
+import { buildBatch, noProducer } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { checkEntries, encodeEntries, entriesOf } from '../../proto/entries.js';
 import {
   batchEntriesMax,

@@ -5,6 +5,7 @@ import t from 'tap';
 import { errorFromGrpc, statusFromError } from '../../proto/error-detail.js';
 import type { ErrorCode, ErrorExtras, Outcome } from '../../proto/errors.js';
 import { errorCodes, grpcStatus, LogLogError } from '../../proto/errors.js';
+import { loglogMethods } from '../../proto/grpc.js';
 import * as messages from '../../proto/messages.js';
 import type { NodeStatus, StagedCounters, UploadFrame } from '../../proto/service.js';
 import type { Codec } from '../../proto/wire.js';
@@ -249,6 +250,32 @@ t.test('a body is the last field, and comes out as a view', async (t) => {
   const frameAgain = messages.uploadRequest.decode(upload);
   t.equal(frameAgain.type === 'frame' && frameAgain.frame.body.toString(), 'xxxxxxxx');
   t.equal(messages.page.decode(page).batches.toString(), 'xxxxxxxx');
+});
+
+t.test('an upload and a page copy what they end with into the frame, and not before', async (t) => {
+  const tail = Buffer.from('the bytes');
+  const page = { offset: 1, next: 2, commitOffset: 3, batches: tail };
+  const upload: UploadFrame = {
+    kind: 'data',
+    epoch: 1,
+    sequence: 2,
+    entryCount: 3,
+    bodyChecksum: 4,
+    body: tail,
+  };
+  const request = { type: 'frame' as const, frame: upload };
+  const { tail: tailMethod, upload: uploadMethod } = loglogMethods;
+  t.equal(messages.page.encodeInParts?.(page)[1], tail);
+  t.equal(messages.uploadRequest.encodeInParts?.(request)[1], tail);
+  for (const [serialized, encoded] of [
+    [tailMethod.responseSerialize(page), messages.page.encode(page)],
+    [uploadMethod.requestSerialize(request), messages.uploadRequest.encode(request)],
+  ] as const) {
+    const framed = Buffer.alloc(5 + serialized.length);
+    t.equal(serialized.copy(framed, 5), encoded.length);
+    t.strictSame(framed.subarray(5), encoded);
+    t.equal(serialized.byteLength, encoded.length);
+  }
 });
 
 t.test('a number that does not fit is refused by name instead of being changed', async (t) => {

@@ -1,6 +1,6 @@
 /** What the tests of the staging pool share: a roomy pool, and uploads of one size. */
 import type { BatchHeader } from '../../proto/batch.js';
-import { bodyChecksum } from '../../proto/batch.js';
+import { bodyChecksum } from '../../proto/checksum.js';
 import { headerBytes } from '../../proto/limits.js';
 import type { PoolOptions, StagedUpload } from '../../server/uploads/pool.js';
 import { StagingPool } from '../../server/uploads/pool.js';
