@@ -22,6 +22,9 @@ import type { Appended } from './submission.js';
 import type { WriterOptions } from './writer.js';
 import { closeTimeoutMsDefault, intakeLimits, Writer } from './writer.js';
 
+/** Of all appends of a client, framed; further ones wait. */
+const appendsBytesInFlightMax = 16 * 2 ** 20;
+
 const callTimeoutMsDefault = 30_000;
 const connectTimeoutMsDefault = 10_000;
 const statusTimeoutMsDefault = 2000;
@@ -60,7 +63,10 @@ export class Client {
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
     this.#closing = new Scope(cluster.environment.clock, 'the client', {});
-    this.#appender = new Appender(cluster, intakeLimits({}));
+    this.#appender = new Appender(
+      cluster,
+      intakeLimits({ bytesInFlightMax: appendsBytesInFlightMax }),
+    );
     this.#bounds = new Bounds(cluster, this.#closing.signal);
   }
 

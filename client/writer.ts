@@ -7,14 +7,15 @@ import { checkLimit, toBytes } from './arguments.js';
 import type { Cluster } from './cluster.js';
 import { Deadlines } from './deadlines.js';
 import type { IntakeLimits } from './intake.js';
-import { Producer } from './producer.js';
+import { batchesInFlightMax, Producer } from './producer.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
 import { plainTerms, Submission } from './submission.js';
 
 /** Fewer batches cost the nodes less, and readers take about as much at a time (docs/BENCHMARKS.md). */
 const batchBytesDefault = 2 ** 20;
-const bytesInFlightMaxDefault = 16 * 2 ** 20;
+/** As much as may be on its way: more would only wait, and be no faster (docs/BENCHMARKS.md). */
+const bytesInFlightMaxDefault = batchesInFlightMax * batchBytesDefault;
 export const closeTimeoutMsDefault = 5000;
 
 export interface WriterOptions {
@@ -23,7 +24,7 @@ export interface WriterOptions {
    * entry is sent its whole batch.
    */
   readonly batchBytes?: number;
-  /** Bytes taken in and not yet durable, beyond which `write` waits; 16 MiB by default. */
+  /** Bytes taken in and not yet durable, beyond which `write` waits; 8 MiB by default. */
   readonly bytesInFlightMax?: number;
   /**
    * How long an entry may take to be durable; for ever by default. When it has passed the ticket
