@@ -165,7 +165,7 @@ export function hasLeader({ leader, nodes }: Awaited<ReturnType<Client['status']
 }
 
 function whatToTry({ nodes, addresses }: LocalCluster): string[] {
-  const known = addresses[0] === defaultCluster;
+  const known = addresses[0] === defaultCluster[0];
   const where = known ? [] : ['--cluster', addresses.join(',')];
   const say = (...args: string[]) => `  ${commandLine([...args, ...where])}`;
   return [

@@ -2,7 +2,8 @@
 import { Option } from 'commander';
 import { LogLogError } from '../proto/errors.js';
 
-export const defaultCluster = '127.0.0.1:7600';
+/** The three nodes of `loglog dev`, so that any of them may be down. */
+export const defaultCluster = ['127.0.0.1:7600', '127.0.0.1:7610', '127.0.0.1:7620'];
 
 /** How long commands of one question and one answer wait, and every command for its first node. */
 export const callTimeoutMs = 10_000;
@@ -26,7 +27,7 @@ export interface NodeOption {
 export const clusterOption = () =>
   new Option('--cluster <host:port,...>', 'where nodes of the cluster serve clients')
     .env('LOGLOG_CLUSTER')
-    .default([defaultCluster], defaultCluster)
+    .default(defaultCluster, defaultCluster.join(','))
     .argParser(parseAddresses);
 
 export const nodeOption = () => new Option('--node <id>', 'ask this node only');

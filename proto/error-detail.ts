@@ -85,7 +85,9 @@ const transportCodes = new Map<number, readonly [ErrorCode, string]>([
 function transportError(error: ServiceErrorLike, outcome: Outcome): LogLogError {
   const [code, meaning] =
     transportCodes.get(error.code) ?? (['INTERNAL', 'the call failed'] as const);
-  return new LogLogError(code, `${meaning}: ${error.details}`, { outcome, cause: error });
+  // @grpc/grpc-js has room for a note of its resolver there, which is mostly empty.
+  const details = error.details.replace(/\.? Resolution note: $/, '');
+  return new LogLogError(code, `${meaning}: ${details}`, { outcome, cause: error });
 }
 
 function withMessage(error: LogLogError, message: string): LogLogError {

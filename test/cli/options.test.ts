@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { defaultPort } from '../../cli/dev.js';
 import {
+  defaultCluster,
   parseAddresses,
   parseBytes,
   parseCount,
@@ -13,6 +15,7 @@ import {
   parsePosition,
   parseSeconds,
 } from '../../cli/options.js';
+import { planNodes } from '../../cli/processes.js';
 
 t.test('sizes have units of ten and of two', async (t) => {
   t.equal(parseBytes('65536'), 65_536);
@@ -70,6 +73,14 @@ t.test('counts and seconds have bounds, and so have clusters', async (t) => {
   for (const text of ['', '0', '2', '9', '33', 'three']) {
     t.throws(() => parseNodes(text), { code: 'CONFIG_INVALID' }, `'${text}'`);
   }
+});
+
+t.test('commands find the usual nodes of dev, whichever of them is down', async (t) => {
+  const nodes = planNodes('', defaultPort, 3);
+  t.same(
+    defaultCluster,
+    nodes.map(({ address }) => address),
+  );
 });
 
 t.test('ports and addresses are checked', async (t) => {

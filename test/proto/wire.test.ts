@@ -357,4 +357,10 @@ t.test('without a detail, or with one that is damaged, the status is what is tol
     }
   }
   t.match(errorFromGrpc(new TypeError('odd'), 'none'), { code: 'INTERNAL', message: /odd/ });
+  const failure = serviceError({
+    code: grpcStatus.UNAVAILABLE,
+    details: 'Last error: refused. Resolution note: ',
+    metadata: new Metadata(),
+  });
+  t.match(errorFromGrpc(failure, 'none').message, /Last error: refused$/, 'without an empty note');
 });
