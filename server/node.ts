@@ -11,7 +11,9 @@ import type { Directory } from './directory.js';
 import { openDirectory } from './directory.js';
 import { Engine } from './engine.js';
 import type { Identity } from './log/identity.js';
-import { mainThreadDisk, systemDisk } from './log/system-disk.js';
+import type { Disk } from './log/disk.js';
+import { systemDisk, systemDiskWith } from './log/system-disk.js';
+import { WritePace } from './log/write-pace.js';
 import type { NodeOptions, NodeSettings } from './options.js';
 import { resolveOptions } from './options.js';
 import type { PeerTransport } from './peers.js';
@@ -119,7 +121,7 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
   open.push(directory.hardState);
   ({ identity } = directory);
   const engine = await Engine.open(settings, directory, {
-    disk: settings.ownProcess ? mainThreadDisk() : systemDisk,
+    disk: segmentsDisk(settings),
     clock: systemClock,
     random: systemRandom,
     transport: peers ?? alone,
@@ -153,6 +155,17 @@ async function startNode(settings: NodeSettings, open: Closable[]): Promise<Serv
     'serving',
   );
   return new ServerNode({ settings, directory, engine, address: clientAddress, peerAddress, open });
+}
+
+function segmentsDisk({ ownProcess, logger }: NodeSettings): Disk {
+  let isTold = false;
+  return systemDiskWith({
+    ...(ownProcess && { pace: new WritePace() }),
+    onCached: (path) => {
+      if (!isTold) logger.info({ path }, "segments are written through the system's cache");
+      isTold = true;
+    },
+  });
 }
 
 function cpuMicros(): number {

@@ -17,6 +17,14 @@ export class DiskError extends Error {
   }
 }
 
+/**
+ * What a file that is opened for blocks takes is whole ones, at positions that are multiples of it.
+ * It is a multiple of what disks write at once: docs/FORMAT.md.
+ */
+export const blockBytes = 4096;
+
+export type WriteUnit = 'bytes' | 'blocks';
+
 export interface DiskFile {
   /** Reads until `into` is full or the file ends; returns the bytes read. */
   read(into: Buffer, position: number): Promise<number>;
@@ -29,8 +37,11 @@ export interface DiskFile {
 }
 
 export interface Disk {
-  /** Opens a file for reading and writing; `create` demands that it does not exist yet. */
-  open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile>;
+  /**
+   * Opens a file for reading, or for writing too; `create` demands that it does not exist yet. Of
+   * a file that is written in `blocks` only those who open it for themselves may read.
+   */
+  open(path: string, mode: 'read' | 'write' | 'create', unit?: WriteUnit): Promise<DiskFile>;
   /** Names in a directory, sorted; of a missing directory, none. */
   list(directory: string): Promise<string[]>;
   makeDirectory(directory: string): Promise<void>;

@@ -1,28 +1,38 @@
 /**
  * The segment that is being written: the fill pattern goes ahead of the writer in the background,
- * and batches are written only where it is durable, with a sector of it left behind them.
+ * and batches are written only where it is durable, with a sector of it left behind them. All that
+ * is written are whole blocks: of the first one what stands there already is written again, and
+ * the last one ends with the pattern.
  */
 import { join } from 'node:path';
 import type { Batch } from '../../proto/batch.js';
 import { batchEnd } from '../../proto/batch.js';
 import { assert } from '../../proto/errors.js';
 import type { Disk, DiskFile } from './disk.js';
+import { blockBytes } from './disk.js';
 import { Fill } from './fill.js';
+import { findBatch } from './find-batch.js';
 import type { Room } from './room.js';
 import { WaitEnded } from './room.js';
 import type { SegmentFormat } from './segment.js';
 import {
+  corrupt,
   encodeSegmentHeader,
   fileHeaderBytes,
   positionOf,
-  roundUpToSector,
+  roundUpToBlock,
   sectorBytes,
   segmentName,
 } from './segment.js';
+import { openWindow } from './segment-files.js';
 import { saveIndex, SegmentIndex } from './segment-index.js';
+import { readSegment } from './segment-window.js';
 import type { Place } from './scan.js';
+import { wholeBatches } from './whole-batches.js';
 
 const fillChunkBytesMax = 2 ** 20;
+
+const nothing = Buffer.alloc(0);
 
 export interface OpenSegmentOptions extends SegmentFormat {
   readonly disk: Disk;
@@ -43,6 +53,8 @@ export class OpenSegment {
   readonly #file: DiskFile;
   readonly #fill: Fill;
   readonly #stop = new AbortController();
+  /** What stands in the block where the next batch goes, in front of that. */
+  #head: Buffer;
   /** File positions: where the next batch goes, the end of durable pattern, where that is to end. */
   #written: number;
   #filled: number;
@@ -55,6 +67,7 @@ export class OpenSegment {
     options: OpenSegmentOptions,
     file: DiskFile,
     index: SegmentIndex,
+    head: Buffer,
     endOffset: number,
     filled: number,
   ) {
@@ -62,6 +75,7 @@ export class OpenSegment {
     this.#file = file;
     this.index = index;
     this.#fill = new Fill(options.clusterId, index.baseOffset);
+    this.#head = head;
     this.#written = positionOf(index.baseOffset, endOffset);
     this.#filled = filled;
     this.#fillMax = this.#fillMaxFor(endOffset);
@@ -84,7 +98,7 @@ export class OpenSegment {
     const path = join(directory, segmentName(baseOffset));
     const header = encodeSegmentHeader({ clusterId, segmentBytesMax, baseOffset, chain, term });
     const filled = fileHeaderBytes + chunkBytes(options);
-    const file = await disk.open(path, 'create');
+    const file = await disk.open(path, 'create', 'blocks');
     try {
       const fill = new Fill(clusterId, baseOffset);
       await file.write(fill.parts(fileHeaderBytes, filled), fileHeaderBytes);
@@ -95,12 +109,13 @@ export class OpenSegment {
       await disk.remove(path);
       throw error;
     }
-    return new OpenSegment(options, file, new SegmentIndex(baseOffset), baseOffset, filled);
+    const index = new SegmentIndex(baseOffset);
+    return new OpenSegment(options, file, index, nothing, baseOffset, filled);
   }
 
   /**
-   * Opens a file that has batches up to `endOffset` and the pattern in the rest of the sector. The
-   * index is taken over.
+   * Opens a file that has batches up to `endOffset` and the pattern in the rest of the block. The
+   * index is taken over. Throws DATA_CORRUPT.
    */
   static async reopen(
     options: OpenSegmentOptions,
@@ -108,16 +123,17 @@ export class OpenSegment {
     endOffset: number,
   ): Promise<OpenSegment> {
     const { disk, directory } = options;
-    const file = await disk.open(join(directory, segmentName(index.baseOffset)), 'write');
-    const filled = roundUpToSector(positionOf(index.baseOffset, endOffset));
-    return new OpenSegment(options, file, index, endOffset, filled);
+    const { baseOffset } = index;
+    const position = positionOf(baseOffset, endOffset);
+    const head = await readHead(options, index, endOffset);
+    const file = await disk.open(join(directory, segmentName(baseOffset)), 'write', 'blocks');
+    return new OpenSegment(options, file, index, head, endOffset, roundUpToBlock(position));
   }
 
   /** Durable when it resolves. The batches follow what was written before. */
   async write(batches: readonly Batch[]): Promise<void> {
-    const position = this.#written;
-    const parts: Buffer[] = [];
-    let end = position;
+    const parts: Buffer[] = [this.#head];
+    let end = this.#written;
     for (const { header, headerBytes, body } of batches) {
       assert(positionOf(this.baseOffset, header.offset) === end, 'batches are written in order');
       this.index.add(header.offset);
@@ -125,11 +141,14 @@ export class OpenSegment {
       if (body.length > 0) parts.push(body);
       end = positionOf(this.baseOffset, batchEnd(header));
     }
-    this.#fillMax = Math.max(this.#fillMax, roundUpToSector(end) + sectorBytes);
-    if (this.#filled < roundUpToSector(end) + sectorBytes) {
-      await this.#waitForFill(roundUpToSector(end) + sectorBytes);
+    const head = lastBytes(parts, end % blockBytes);
+    parts.push(...this.#fill.parts(end, roundUpToBlock(end)));
+    this.#fillMax = Math.max(this.#fillMax, roundUpToBlock(end + sectorBytes));
+    if (this.#filled < roundUpToBlock(end + sectorBytes)) {
+      await this.#waitForFill(roundUpToBlock(end + sectorBytes));
     }
-    await this.#file.write(parts, position);
+    await this.#file.write(parts, this.#written - this.#head.length);
+    this.#head = head;
     this.#written = end;
     this.#fillAhead();
   }
@@ -197,12 +216,51 @@ export class OpenSegment {
 
   #fillMaxFor(endOffset: number): number {
     const segmentEnd = Math.max(this.baseOffset + this.#options.segmentBytesMax, endOffset);
-    return roundUpToSector(positionOf(this.baseOffset, segmentEnd)) + sectorBytes;
+    return roundUpToBlock(positionOf(this.baseOffset, segmentEnd) + sectorBytes);
   }
 }
 
 /** Bytes filled by one write. */
 function chunkBytes({ fillAheadBytes, segmentBytesMax }: OpenSegmentOptions): number {
   const bytes = Math.min(fillAheadBytes, segmentBytesMax, fillChunkBytesMax);
-  return roundUpToSector(Math.max(bytes, sectorBytes));
+  return roundUpToBlock(Math.max(bytes, blockBytes));
+}
+
+/**
+ * What stands in the block of a batch's end, in front of that. All of it is verified: it is going
+ * to be written again. Throws DATA_CORRUPT.
+ */
+async function readHead(
+  { disk, directory }: OpenSegmentOptions,
+  index: SegmentIndex,
+  endOffset: number,
+): Promise<Buffer> {
+  const { baseOffset } = index;
+  const end = positionOf(baseOffset, endOffset);
+  const headBytes = end % blockBytes;
+  if (headBytes === 0) return nothing;
+  const { file, window } = await openWindow(disk, directory, baseOffset);
+  try {
+    const { offset } = await findBatch(window, index, endOffset - headBytes);
+    const count = endOffset - offset;
+    const bytes = await readSegment(file, baseOffset, positionOf(baseOffset, offset), count);
+    const { next } = wholeBatches(bytes, baseOffset, offset, count);
+    if (next !== endOffset) throw corrupt(baseOffset, next, 'the batch is cut short');
+    return Buffer.from(bytes.subarray(-headBytes));
+  } finally {
+    await file.close();
+  }
+}
+
+/** A copy of the last `count` bytes of `parts`. */
+function lastBytes(parts: readonly Buffer[], count: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(count);
+  let left = count;
+  for (let at = parts.length - 1; left > 0; at -= 1) {
+    const part = parts[at];
+    assert(part !== undefined, 'the parts have as many bytes');
+    const from = Math.max(0, part.length - left);
+    left -= part.copy(bytes, left - (part.length - from), from);
+  }
+  return bytes;
 }

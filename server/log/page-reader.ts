@@ -1,15 +1,15 @@
 /** Reads pages from segment files; keeps a bounded number of files open, each with its index. */
-import { batchEnd, decodeBatch, decodeHeader } from '../../proto/batch.js';
-import { headerBytes } from '../../proto/limits.js';
+import { batchEnd } from '../../proto/batch.js';
 import type { Disk, DiskFile } from './disk.js';
 import { findBatch } from './find-batch.js';
 import type { Page } from './recent.js';
 import { emptyPage } from './recent.js';
 import { readSealedIndex } from './sealed-index.js';
-import { corrupt, positionOf } from './segment.js';
+import { positionOf } from './segment.js';
 import { openSegmentFile } from './segment-files.js';
 import type { SegmentIndex } from './segment-index.js';
 import { readSegment, SegmentWindow } from './segment-window.js';
+import { wholeBatches } from './whole-batches.js';
 
 /** Between two starts in an index: what is read to find a batch. */
 const findChunkBytes = 64 * 1024;
@@ -142,32 +142,4 @@ async function closeUnread(cached: Cached): Promise<void> {
   if (cached.readers > 0) return;
   const [opened] = await Promise.allSettled([cached.file]);
   if (opened.status === 'fulfilled') await opened.value.close();
-}
-
-/** As many whole batches as `bytes` hold, of `count` bytes that were asked for. */
-function wholeBatches(bytes: Buffer, baseOffset: number, offset: number, count: number): Page {
-  let at = 0;
-  while (at < count) {
-    const decoded = decodeBatch(bytes, at);
-    if (decoded.ok) {
-      const { header } = decoded.batch;
-      if (header.offset !== offset + at) {
-        const reason = `the batch of offset ${header.offset} stands here`;
-        throw corrupt(baseOffset, offset + at, reason);
-      }
-      at += batchEnd(header) - header.offset;
-    } else if (at > 0 && isCutShort(bytes, at, count)) {
-      break;
-    } else {
-      throw corrupt(baseOffset, offset + at, decoded.reason);
-    }
-  }
-  return { offset, next: offset + at, bytes: bytes.subarray(0, at) };
-}
-
-/** Whether the page, rather than the file, ends within the batch at `at`. */
-function isCutShort(bytes: Buffer, at: number, count: number): boolean {
-  if (bytes.length < count) return false;
-  const header = decodeHeader(bytes, at);
-  return header.ok ? at + headerBytes + header.header.bodyBytes > count : at + headerBytes > count;
 }

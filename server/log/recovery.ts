@@ -19,7 +19,7 @@ import {
   indexName,
   misplacement,
   positionOf,
-  roundUpToSector,
+  roundUpToBlock,
   segmentName,
 } from './segment.js';
 import { openWindow, listSegments, readSegmentHeader } from './segment-files.js';
@@ -227,7 +227,7 @@ function handOnBehind(
 
 /**
  * Makes everything in front of `end` durable, since a crash of the process alone may have left
- * the last group in the system's memory, and puts the pattern behind it up to the sector's end.
+ * the last group in the system's memory, and puts the pattern behind it up to the block's end.
  *
  * Safe at every point: the bytes of batches are written as they are, and the sector that `end`
  * lies in is written whole or not at all. What a torn write left further on is overwritten by the
@@ -264,7 +264,7 @@ async function rewriteTail(
   for (let at = from; at < end; at += scanChunkBytes) {
     const next = Math.min(end, at + scanChunkBytes);
     const parts = [await readSegment(file, baseOffset, at, next - at)];
-    if (next === end) parts.push(...fill.parts(end, roundUpToSector(end)));
+    if (next === end) parts.push(...fill.parts(end, roundUpToBlock(end)));
     await file.write(parts, at);
   }
 }

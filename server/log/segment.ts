@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import type { Bad, Batch, BatchHeader, Chain } from '../../proto/batch.js';
 import { bad, batchEnd } from '../../proto/batch.js';
 import { LogLogError } from '../../proto/errors.js';
+import { blockBytes } from './disk.js';
 
 export const fileHeaderBytes = 4096;
 
@@ -63,8 +64,8 @@ export function offsetAt(baseOffset: number, position: number): number {
   return baseOffset + position - fileHeaderBytes;
 }
 
-export function roundUpToSector(position: number): number {
-  return Math.ceil(position / sectorBytes) * sectorBytes;
+export function roundUpToBlock(position: number): number {
+  return Math.ceil(position / blockBytes) * blockBytes;
 }
 
 /** Files are cut where the content says so: a larger batch has a segment of its own. */

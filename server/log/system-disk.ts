@@ -1,15 +1,17 @@
 /** The real disk. Only composition roots name this file. */
 import { constants, writevSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { createServer } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import lockfile from 'proper-lockfile';
 import { LogLogError } from '../../proto/errors.js';
-import type { Disk, DiskFile } from './disk.js';
-import { DiskError } from './disk.js';
-import { shortWriteBytesMax, WritePace } from './write-pace.js';
+import { AlignedMemory } from './aligned-memory.js';
+import type { Disk, DiskFile, WriteUnit } from './disk.js';
+import { blockBytes, DiskError } from './disk.js';
+import type { WritePace } from './write-pace.js';
+import { shortWriteBytesMax } from './write-pace.js';
 
 const onLinux = process.platform === 'linux';
 
@@ -30,12 +32,25 @@ const openFlags = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | durableWrites,
 } as const;
 
-export const systemDisk: Disk = {
-  open: (path, mode) => openFile(path, mode),
+export interface SystemDiskOptions {
+  /**
+   * For a process that is a node's alone: its main thread waits for short writes, as long as the
+   * disk is quick. A disk that hangs holds up all of it; the other nodes go on without.
+   */
+  readonly pace?: Pace;
+  /**
+   * Gets a file that is written in blocks through the system's cache, since its file system takes
+   * them in no other way.
+   */
+  readonly onCached?: (path: string) => void;
+}
 
+const alignedMemory = new AlignedMemory();
+
+const names: Omit<Disk, 'open'> = {
   async list(directory) {
-    const names = await unlessMissing(`list ${directory}`, readdir(directory));
-    return (names ?? []).toSorted();
+    const found = await unlessMissing(`list ${directory}`, readdir(directory));
+    return (found ?? []).toSorted();
   },
 
   async makeDirectory(directory) {
@@ -58,33 +73,63 @@ export const systemDisk: Disk = {
   lock: (directory) => (onLinux ? lockBySocket(directory) : lockByFile(directory)),
 };
 
-/**
- * The same for a process that is a node's alone: its main thread waits for short writes, as long as
- * the disk is quick. A disk that hangs holds up all of it; the other nodes go on without.
- */
-export function mainThreadDisk(pace: Pace = new WritePace()): Disk {
-  return { ...systemDisk, open: (path, mode) => openFile(path, mode, pace) };
+export function systemDiskWith(options: SystemDiskOptions): Disk {
+  return { ...names, open: (path, mode, unit) => openFile(path, mode, unit ?? 'bytes', options) };
 }
+
+export const systemDisk = systemDiskWith({});
 
 async function openFile(
   path: string,
   mode: keyof typeof openFlags,
-  pace?: Pace,
+  unit: WriteUnit,
+  { pace, onCached }: SystemDiskOptions,
 ): Promise<DiskFile> {
-  return new SystemFile(path, await told(`open ${path}`, open(path, openFlags[mode])), pace);
+  const handle = await told(`open ${path}`, open(path, openFlags[mode]));
+  if (unit === 'bytes') return new SystemFile(path, handle, pace);
+  try {
+    const direct = await told(`open ${path}`, openDirect(path));
+    if (direct === undefined) {
+      onCached?.(path);
+      return new SystemFile(path, handle, pace);
+    }
+    await handle.close();
+    return new SystemFile(path, direct, pace, alignedMemory);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/**
+ * For writes that go past the system's cache, undefined where there are none. Copying into the
+ * pages of that cache is what costs most of a write (docs/BENCHMARKS.md), and those of the fill
+ * pattern are never read.
+ */
+async function openDirect(path: string): Promise<FileHandle | undefined> {
+  if (!onLinux || (await statfs(path)).bsize > blockBytes) return undefined;
+  try {
+    return await open(path, openFlags.write | constants.O_DIRECT);
+  } catch (error) {
+    if (codeOf(error) === 'EINVAL') return undefined;
+    throw error;
+  }
 }
 
 class SystemFile implements DiskFile {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #pace: Pace | undefined;
+  /** What is written has to come from there. */
+  readonly #memory: AlignedMemory | undefined;
   /** Writes that other threads are at: one on this thread would wait for their lock on the file. */
   #writesElsewhere = 0;
 
-  constructor(path: string, handle: FileHandle, pace?: Pace) {
+  constructor(path: string, handle: FileHandle, pace?: Pace, memory?: AlignedMemory) {
     this.#path = path;
     this.#handle = handle;
     this.#pace = pace;
+    this.#memory = memory;
   }
 
   async read(into: Buffer, position: number): Promise<number> {
@@ -100,7 +145,12 @@ class SystemFile implements DiskFile {
     return done;
   }
 
-  async write(parts: readonly Buffer[], position: number): Promise<void> {
+  write(parts: readonly Buffer[], position: number): Promise<void> {
+    if (this.#memory === undefined) return this.#write(parts, position);
+    return this.#memory.withCopyOf(parts, (pieces) => this.#write(pieces, position));
+  }
+
+  async #write(parts: readonly Buffer[], position: number): Promise<void> {
     // Every call waits for the drive, so one copy costs less than further calls.
     const buffers = parts.length > writeBuffersMax ? [Buffer.concat(parts)] : parts;
     let rest = withoutFirst(buffers, 0);

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Disk } from './disk.js';
 import { Fill } from './fill.js';
-import { parseName, positionOf, roundUpToSector, segmentName } from './segment.js';
+import { parseName, positionOf, roundUpToBlock, segmentName } from './segment.js';
 import type { Truncation } from './truncation-record.js';
 
 const overwriteChunkBytes = 2 ** 20;
@@ -50,7 +50,7 @@ async function overwrite(
     const from = positionOf(baseOffset, offset);
     // A file that ends too early is for the scan to find; here it would only be made longer.
     if (from > length) return;
-    const to = roundUpToSector(Math.max(from, Math.min(length, positionOf(baseOffset, endOffset))));
+    const to = roundUpToBlock(Math.max(from, Math.min(length, positionOf(baseOffset, endOffset))));
     for (let at = from; at < to; at += overwriteChunkBytes) {
       await file.write(fill.parts(at, Math.min(to, at + overwriteChunkBytes)), at);
     }

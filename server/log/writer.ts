@@ -174,7 +174,7 @@ export class Writer {
     const read = () => lastBatchBefore(disk, directory, index, offset);
     this.#issued = startBehind(await this.#readMended(offset, read));
     assert(this.#issued.offset === offset, 'the log is cut where a batch begins');
-    this.#open = await this.#reopen(index, offset);
+    this.#open = await this.#readMended(offset, () => this.#reopen(index, offset));
     await onCut(index.baseOffset);
   }
 

@@ -121,7 +121,8 @@ t.test('when all disks are full, nothing is lost and everything goes on with roo
 async function startedWith(code: string, nth: number): Promise<string> {
   const cluster = await EngineCluster.start({ size: 1 });
   const node = await cluster.leader();
-  await cluster.clock.run(node.service.append({ entries: [Buffer.from('first')] }, signal));
+  // Nothing more fits into its block, which is durable: the next batch needs another one.
+  await cluster.clock.run(node.service.append({ entries: [Buffer.alloc(3500)] }, signal));
   node.crash();
   node.disk.failWrite(nth, code);
   try {

@@ -5,7 +5,8 @@
  */
 import { basename, dirname, normalize } from 'node:path';
 import { assert, LogLogError } from '../../proto/errors.js';
-import type { Disk, DiskFile } from '../../server/log/disk.js';
+import type { Disk, DiskFile, WriteUnit } from '../../server/log/disk.js';
+import { blockBytes } from '../../server/log/disk.js';
 import type { DirectoryChange } from './memory-directory.js';
 import type { Change } from './memory-file.js';
 import { MemoryFile, sectorBytes } from './memory-file.js';
@@ -171,15 +172,20 @@ export class MemoryDisk implements Disk {
     return release;
   }
 
-  async open(path: string, mode: 'read' | 'write' | 'create'): Promise<DiskFile> {
+  async open(
+    path: string,
+    mode: 'read' | 'write' | 'create',
+    unit: WriteUnit = 'bytes',
+  ): Promise<DiskFile> {
     return this.#operation('open', () => {
-      if (mode !== 'create') return this.#handle(this.#tree.file(path), path, mode === 'write');
+      const written = mode === 'read' ? undefined : unit;
+      if (mode !== 'create') return this.#handle(this.#tree.file(path), path, written);
       if (this.#tree.directory(dirname(path)).names.has(basename(path)))
         throw failure('EEXIST', path);
       if (this.#roomLeft <= 0) throw failure('ENOSPC', path);
       const file = new MemoryFile();
       this.#change(dirname(path), { type: 'create', name: basename(path), file });
-      return this.#handle(file, path, true);
+      return this.#handle(file, path, written);
     });
   }
 
@@ -237,7 +243,8 @@ export class MemoryDisk implements Disk {
     });
   }
 
-  #handle(file: MemoryFile, path: string, writable: boolean): DiskFile {
+  /** `written`: in which unit, if it may be. */
+  #handle(file: MemoryFile, path: string, written: WriteUnit | undefined): DiskFile {
     let open = true;
     const check = (usable: boolean) => {
       if (!open || !usable) throw failure('EBADF', path);
@@ -249,18 +256,22 @@ export class MemoryDisk implements Disk {
       read: (into, position) =>
         this.#operation('read', () => {
           check(true);
+          assert(written !== 'blocks', 'whoever reads opens the file for that');
           return this.#read(file, path, into, position);
         }),
       write: (parts, position) =>
         change('write', () => {
-          check(writable);
+          check(written !== undefined);
           const [only] = parts;
           const bytes = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+          const unitBytes = written === 'blocks' ? blockBytes : 1;
+          const isWhole = position % unitBytes === 0 && bytes.length % unitBytes === 0;
+          assert(isWhole, 'what is written are whole blocks');
           return this.#write(file, path, { type: 'write', bytes, position });
         }),
       truncate: (length) =>
         change('truncate', () => {
-          check(writable);
+          check(written !== undefined);
           if (length - file.length > this.#roomLeft) throw failure('ENOSPC', path);
           return file.begin({ type: 'truncate', length });
         }),

@@ -4,7 +4,7 @@ import type { Batch } from '../../proto/batch.js';
 import { batchEnd } from '../../proto/batch.js';
 import { headerBytes } from '../../proto/limits.js';
 import { Fill } from '../../server/log/fill.js';
-import { positionOf, roundUpToSector, sectorBytes } from '../../server/log/segment.js';
+import { positionOf, sectorBytes } from '../../server/log/segment.js';
 import { atEveryCrash } from './crash-points.js';
 import { clusterId } from './log-fixture.js';
 import type { SomeLog } from './mend-fixture.js';
@@ -60,10 +60,8 @@ t.test('a power cut does not make rot look like a torn write', async (t) => {
   if (header === undefined || large === 7) return t.fail('something stands behind a large batch');
   const base = baseOf(log, header.offset);
   const position = positionOf(base, header.offset);
-  const [from, to] = [
-    roundUpToSector(position + headerBytes),
-    position + headerBytes + header.bodyBytes,
-  ];
+  const bodyAt = position + headerBytes;
+  const [from, to] = [Math.ceil(bodyAt / sectorBytes) * sectorBytes, bodyAt + header.bodyBytes];
   const prepare = async () => {
     const rotten = log.disk.crash();
     rotten.flipBit(pathOf(base), position + 10);

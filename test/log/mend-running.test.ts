@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import t from 'tap';
 import type { Test } from 'tap';
 import { batchEnd } from '../../proto/batch.js';
+import { blockBytes } from '../../server/log/disk.js';
 import type { MendSource } from '../../server/log/mending.js';
 import type { Donor } from '../../server/log/proof.js';
 import { fileHeaderBytes, indexName, positionOf } from '../../server/log/segment.js';
@@ -254,3 +255,28 @@ t.test('a log is mended while it is written to and cut back', async (t) => {
   t.ok((await readAll(again.log)).equals(batches.bytes));
   await again.log.close();
 });
+
+t.test(
+  'what is in the block where a cut log goes on is verified, as it is written again',
+  async (t) => {
+    const log = await someLog(40, 2500);
+    const disk = log.disk.crash();
+    const opened = await running(log, disk, copyOf(log));
+    const committed = log.batches.endOffset;
+    const batches = Batches.of(log.batches.bytes);
+    opened.log.append([batches.next(100)]);
+    await opened.told.durableUpTo(batches.endOffset);
+    flip(log, disk, committed - 1);
+    t.not(positionOf(baseOf(log, committed - 1), committed) % blockBytes, 0, 'within a block');
+    batches.truncate(committed);
+    opened.log.truncate(committed, 1);
+    opened.told.durable = { offset: committed, generation: 1 };
+    opened.log.append([batches.next(100)]);
+    await opened.told.durableUpTo(batches.endOffset);
+    t.equal(opened.log.repairs.ranges, 1);
+    await opened.log.close();
+    const again = await openLog(disk, options);
+    t.ok((await readAll(again.log)).equals(batches.bytes));
+    await again.log.close();
+  },
+);

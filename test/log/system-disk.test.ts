@@ -5,8 +5,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
-import { mainThreadDisk, systemDisk } from '../../server/log/system-disk.js';
-import { shortWriteBytesMax } from '../../server/log/write-pace.js';
+import { blockBytes } from '../../server/log/disk.js';
+import { systemDisk, systemDiskWith } from '../../server/log/system-disk.js';
+import { shortWriteBytesMax, WritePace } from '../../server/log/write-pace.js';
 
 const disk = systemDisk;
 const moduleUrl = new URL('../../server/log/system-disk.js', import.meta.url).href;
@@ -30,7 +31,7 @@ const holdLock = `await disk.lock(directory); console.log('locked'); setInterval
 
 for (const [name, disk] of [
   ['', systemDisk],
-  [', on the main thread', mainThreadDisk()],
+  [', on the main thread', systemDiskWith({ pace: new WritePace() })],
 ] as const) {
   t.test(`what is written in any number of parts is read back${name}`, async (t) => {
     const file = await disk.open(join(t.testdir(), 'file'), 'create');
@@ -43,6 +44,29 @@ for (const [name, disk] of [
       t.same(into, whole);
     }
     await file.close();
+  });
+
+  t.test(`whole blocks are read back by whoever opens the file${name}`, async (t) => {
+    const path = join(t.testdir(), 'file');
+    const file = await disk.open(path, 'create', 'blocks');
+    for (const [blocks, at] of [
+      [2, 0],
+      [1, 1],
+      [700, 3],
+      [256, 300],
+    ] as const) {
+      const whole = Buffer.alloc(blocks * blockBytes, `${blocks} at ${at} `);
+      const cuts = [0, 1, Math.floor(whole.length / 3), whole.length];
+      const parts = cuts.slice(1).map((end, i) => whole.subarray(cuts[i], end));
+      await file.write(parts, at * blockBytes);
+      const reader = await disk.open(path, 'read');
+      const into = Buffer.alloc(whole.length);
+      t.equal(await reader.read(into, at * blockBytes), whole.length);
+      t.ok(into.equals(whole), `${blocks} blocks at ${at}`);
+      await reader.close();
+    }
+    await file.close();
+    t.equal(readFileSync(path).length, 703 * blockBytes);
   });
 
   t.test(
@@ -66,7 +90,7 @@ t.test(
   { skip: !onLinux },
   async (t) => {
     const pace = { mayBlock: () => true, waited: () => undefined };
-    const file = await mainThreadDisk(pace).open(join(t.testdir(), 'file'), 'create');
+    const file = await systemDiskWith({ pace }).open(join(t.testdir(), 'file'), 'create');
     const inTurn = async (bytes: number) => {
       let turnIsOver = false;
       setImmediate(() => (turnIsOver = true));
@@ -151,6 +175,21 @@ t.test('a killed process leaves no lock behind', async (t) => {
 t.test('a lock does not keep a process running', async (t) => {
   const [code] = await once(child(t, t.testdir(), 'await disk.lock(directory);'), 'exit');
   t.equal(code, 0);
+});
+
+t.test('blocks go through the cache of the system where there is no other way', async (t) => {
+  const directory = t.testdir();
+  const script = `
+    const { systemDiskWith } = await import('${moduleUrl}');
+    const cached = [];
+    const other = systemDiskWith({ onCached: (path) => cached.push(path) });
+    const file = await other.open(directory + '/file', 'create', 'blocks');
+    await file.write([Buffer.alloc(${blockBytes}, 'x')], 0);
+    await file.close();
+    process.exitCode = cached.join() === directory + '/file' ? 0 : 1;`;
+  const [code] = await once(child(t, directory, script, 'darwin'), 'exit');
+  t.equal(code, 0);
+  t.equal(readFileSync(join(directory, 'file'), 'utf8'), 'x'.repeat(blockBytes));
 });
 
 t.test('elsewhere than on Linux a file is the lock, and writes are synced', async (t) => {

@@ -53,8 +53,8 @@ export const logMutations: readonly Mutation[] = [
     'writes again what could not be synced',
     'server/log/open-segment',
     [
-      'await this.#file.write(parts, position);',
-      'await this.#file.write(parts, position).catch(() => this.#file.write(parts, position));',
+      'await this.#file.write(parts, this.#written - this.#head.length);',
+      'const write = () => this.#file.write(parts, this.#written - this.#head.length);\n        await write().catch(write);',
     ],
   ),
   breaks(
@@ -62,7 +62,17 @@ export const logMutations: readonly Mutation[] = [
     'unfilled-ground',
     'writes batches where the pattern is not durable yet',
     'server/log/open-segment',
-    ['if (this.#filled < roundUpToSector(end) + sectorBytes)', 'if (false)'],
+    ['if (this.#filled < roundUpToBlock(end + sectorBytes))', 'if (false)'],
+  ),
+  breaks(
+    'filled ground',
+    'block-ends-blank',
+    'does not end what it writes with the pattern',
+    'server/log/open-segment',
+    [
+      'parts.push(...this.#fill.parts(end, roundUpToBlock(end)));',
+      'parts.push(Buffer.alloc(roundUpToBlock(end) - end));',
+    ],
   ),
   breaks(
     'filled ground',
@@ -123,6 +133,13 @@ export const logMutations: readonly Mutation[] = [
   ),
   breaks(
     'recovery verifies',
+    'block-unverified',
+    'writes again what it has read of a block, whatever that is',
+    'server/log/open-segment',
+    ['const { next } = wholeBatches(bytes, baseOffset, offset, count);', 'const next = endOffset;'],
+  ),
+  breaks(
+    'recovery verifies',
     'tail-not-rewritten',
     'does not make the end of the log durable again',
     'server/log/recovery',
@@ -163,7 +180,7 @@ export const logMutations: readonly Mutation[] = [
     'reads are committed',
     'page-unverified',
     'serves pages without looking at their checksums',
-    'server/log/page-reader',
+    'server/log/whole-batches',
     [
       'const decoded = decodeBatch(bytes, at);',
       'const head = decodeHeader(bytes, at);\n        const isWhole = head.ok && at + headerBytes + head.header.bodyBytes <= bytes.length;\n        const decoded = isWhole ? { ok: true, batch: { header: head.header } } : decodeBatch(bytes, at);',

@@ -7,7 +7,8 @@ import { batchEnd, buildBatch, genesisChain } from '../../../proto/batch.js';
 import { assert } from '../../../proto/errors.js';
 import { systemClock } from '../../../proto/system.js';
 import { Log } from '../../../server/log/log.js';
-import { mainThreadDisk } from '../../../server/log/system-disk.js';
+import { systemDiskWith } from '../../../server/log/system-disk.js';
+import { WritePace } from '../../../server/log/write-pace.js';
 import { defaults } from '../../../server/options.js';
 import { fillAheadBytes, indexCacheMax } from '../../../server/store.js';
 
@@ -40,7 +41,7 @@ export class BareLog {
     const { recentBytesMax } = defaults;
     const chain = genesisChain(clusterId);
     const log = await Log.open(
-      mainThreadDisk(),
+      systemDiskWith({ pace: new WritePace() }),
       systemClock,
       directory,
       { clusterId, segmentBytesMax, fillAheadBytes, recentBytesMax, indexCacheMax },
