@@ -102,9 +102,9 @@ async function openFile(
 }
 
 /**
- * For writes that go past the system's cache, undefined where there are none. Copying into the
- * pages of that cache is what costs most of a write (docs/BENCHMARKS.md), and those of the fill
- * pattern are never read.
+ * For writes that go past the system's cache, undefined where there are none. While that cache
+ * grows, copying into its new pages is most of what a write costs (docs/BENCHMARKS.md), and those of
+ * the fill pattern nobody ever reads.
  */
 async function openDirect(path: string): Promise<FileHandle | undefined> {
   if (!onLinux || (await statfs(path)).bsize > blockBytes) return undefined;
