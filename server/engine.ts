@@ -199,6 +199,7 @@ export class Engine {
 
   durable(offset: number, generation: number): void {
     this.#replica.step({ type: 'synced', offset, generation });
+    this.#orderer.synced();
     this.#readers.advanced();
   }
 

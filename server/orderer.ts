@@ -16,8 +16,11 @@ import type { Admission } from './raft/types.js';
 import type { Replica } from './replica.js';
 import type { Store } from './store.js';
 
-/** Ordered and not committed. Below the default of recentBytesMax: peers are served from memory. */
-export const uncommittedBytesMax = 24 * 2 ** 20;
+/**
+ * Ordered, and not committed or not on this node's own disk, which may be slower than a quorum of
+ * others. Below the default of recentBytesMax: peers are served from memory.
+ */
+export const pendingBytesMax = 24 * 2 ** 20;
 
 /** Appends that wait for a quorum, to be acknowledged or refused. */
 const waitingMax = 131_072;
@@ -87,8 +90,9 @@ export class Orderer {
   /** False asks those who send to wait for `onRoom`. A node that does not lead refuses at once. */
   get hasRoom(): boolean {
     if (!this.#replica.leading) return true;
-    const uncommitted = this.#store.tip.endOffset - this.#store.committed.endOffset;
-    return uncommitted < uncommittedBytesMax && this.#waiting.length < waitingMax;
+    const { tip, committed, log } = this.#store;
+    const pendingBytes = tip.endOffset - Math.min(committed.endOffset, log.durableOffset);
+    return pendingBytes < pendingBytesMax && this.#waiting.length < waitingMax;
   }
 
   /** Calls back once, when there is room again. */
@@ -175,7 +179,12 @@ export class Orderer {
       count += 1;
     }
     for (const waiting of this.#waiting.splice(0, count)) waiting.answer();
-    if (this.hasRoom) this.#callForRoom();
+    this.#callIfRoom();
+  }
+
+  /** More of the log is on this node's disk. */
+  synced(): void {
+    this.#callIfRoom();
   }
 
   /** This node no longer leads in the term that it ordered in: what waits may still happen. */
@@ -194,6 +203,10 @@ export class Orderer {
     this.#waiting = [];
     for (const { append } of waiting) refuse(append, error);
     this.#callForRoom();
+  }
+
+  #callIfRoom(): void {
+    if (this.#onRoom.size > 0 && this.hasRoom) this.#callForRoom();
   }
 
   #callForRoom(): void {

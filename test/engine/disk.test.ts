@@ -1,5 +1,6 @@
 import t from 'tap';
 import { LogLogError } from '../../proto/errors.js';
+import { pendingBytesMax } from '../../server/orderer.js';
 import { dataFrame } from '../node/raw-upload.js';
 import { EngineCluster } from './cluster.js';
 import { Upload } from './upload.js';
@@ -53,6 +54,24 @@ t.test('a follower whose disk is slow gives nobody what it may lose', async (t) 
     cluster.clock.run(follower.service.read({ offset: durableOffset, limit: 1, waitMs }, signal));
   t.equal((await read(0)).batches.length, 0);
   t.ok((await read(1000)).batches.length > 0);
+  await cluster.clock.run(client.close());
+  await cluster.close();
+});
+
+t.test('a leader whose disk is slower than the others’ lets appends wait for it', async (t) => {
+  const { cluster, leader, client } = await started();
+  const upload = new Upload(cluster, leader);
+  const epoch = await upload.open();
+  leader.diskDelayMs = () => 10;
+  const entry = Buffer.alloc(2 ** 20);
+  const sent = upload.sendUntilFull((sequence) => dataFrame(epoch, sequence, entry, {}));
+  const { end } = await upload.acknowledged(sent);
+  t.equal(upload.drains, 0, 'a quorum has all of it, and the leader’s disk has not');
+  t.ok(end - (await leader.status()).durableOffset > pendingBytesMax - 2 * entry.length);
+  await cluster.until('the stream to go on', () => upload.drains > 0);
+  const { role, durableOffset } = await leader.status();
+  t.equal(role, 'leader');
+  t.ok(end - durableOffset < pendingBytesMax);
   await cluster.clock.run(client.close());
   await cluster.close();
 });

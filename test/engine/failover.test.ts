@@ -3,7 +3,7 @@ import { encodeEntries } from '../../proto/entries.js';
 import { bodyChecksum } from '../../proto/checksum.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { UploadFrame } from '../../proto/service.js';
-import { uncommittedBytesMax } from '../../server/orderer.js';
+import { pendingBytesMax } from '../../server/orderer.js';
 import { dataFrame } from '../node/raw-upload.js';
 import type { TestNode } from './cluster.js';
 import { EngineCluster } from './cluster.js';
@@ -126,7 +126,7 @@ t.test('appends that wait for room wake when the leader is deposed', async (t) =
     cluster.nodes.map(({ id }) => id),
   );
   const sent = upload.sendUntilFull((sequence) => largeFrame(epoch, sequence));
-  t.ok(sent * largeBytes > uncommittedBytesMax - largeBytes);
+  t.ok(sent * largeBytes > pendingBytesMax - largeBytes);
   const waiting = codeOf(old.service.append({ entries: [Buffer.from('waits')] }, signal));
   let isOver = false;
   void waiting.then(() => (isOver = true));

@@ -197,7 +197,14 @@ export const serverMutations: readonly Mutation[] = [
     'unbounded-log',
     'orders however much is not committed',
     'server/orderer',
-    ['uncommitted < uncommittedBytesMax && ', ''],
+    ['pendingBytes < pendingBytesMax && ', ''],
+  ),
+  breaks(
+    'nobody waits for the slow',
+    'unsynced-log',
+    'orders however much is not on its own disk',
+    'server/orderer',
+    ['Math.min(committed.endOffset, log.durableOffset)', 'committed.endOffset'],
   ),
   breaks(
     'peers are fed',

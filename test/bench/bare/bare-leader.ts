@@ -66,8 +66,8 @@ export class BareLeader implements BarePart, Orderer {
   }
 
   get hasRoom(): boolean {
-    const slowest = Math.min(...this.#followers.map(({ durableOffset }) => durableOffset));
-    const lagBytes = this.#log.endOffset - slowest;
+    const others = this.#followers.map(({ durableOffset }) => durableOffset);
+    const lagBytes = this.#log.endOffset - Math.min(this.#log.log.durableOffset, ...others);
     return lagBytes < lagBytesMax && this.#waiting.length < waitingMax;
   }
 
