@@ -3,7 +3,7 @@
  * body already, else the batch inline. Batches that memory has lost are read from the disk, at a
  * limited rate.
  */
-import type { Batch, ProducerId } from '../proto/batch.js';
+import type { Batch, BatchHeader, ProducerId } from '../proto/batch.js';
 import { batchEnd, noProducer } from '../proto/batch.js';
 import type { Clock, RandomSource } from '../proto/clock.js';
 import type { Log } from './log/log.js';
@@ -39,7 +39,7 @@ const bodiesBytesMax = 2 ** 20;
 interface Order {
   /** Bit i: the client sent the body to members[i] too. */
   readonly uploadedTo: number;
-  digest: Buffer | null;
+  readonly digest: Buffer;
 }
 
 /** What a leader does after a peer lacked a body that a producer claimed to have sent. */
@@ -99,9 +99,10 @@ export class Outbox {
     this.#distrust.clear();
   }
 
-  ordered(batch: Batch, uploadedTo: number): void {
+  ordered({ header, body }: Batch, uploadedTo: number): void {
     if (uploadedTo === 0) return;
-    this.#orders.set(batch.header.offset, { uploadedTo, digest: null });
+    const digest = digestOf(this.#digestKey, header.offset, body);
+    this.#orders.set(header.offset, { uploadedTo, digest });
     for (const oldest of this.#orders.keys()) {
       if (this.#orders.size <= ordersMax) break;
       this.#orders.delete(oldest);
@@ -183,16 +184,16 @@ export class Outbox {
   #itemFor(to: NodeId, mark: Mark): Item | undefined {
     const loaded = this.#loaded.get(to)?.get(mark.offset);
     if (loaded !== undefined && loaded.header.chain === mark.chain) return inline(loaded);
-    const batch = this.#log.recentBatch(mark.offset);
-    if (batch === undefined) return undefined;
     const order = this.#orders.get(mark.offset);
-    if (order === undefined || !this.#holds(to, batch, order)) return inline(batch);
-    order.digest ??= digestOf(this.#digestKey, mark.offset, batch.body);
-    return { type: 'reference', headerBytes: batch.headerBytes, digest: order.digest };
+    const head = order && this.#log.recentHead(mark.offset);
+    if (order !== undefined && head !== undefined && this.#holds(to, head.header, order)) {
+      return { type: 'reference', headerBytes: head.headerBytes, digest: order.digest };
+    }
+    const batch = this.#log.recentBatch(mark.offset);
+    return batch && inline(batch);
   }
 
-  #holds(peer: NodeId, batch: Batch, order: Order): boolean {
-    const { offset, producer } = batch.header;
+  #holds(peer: NodeId, { offset, producer }: BatchHeader, order: Order): boolean {
     if ((order.uploadedTo & (1 << this.#members.indexOf(peer))) === 0) return false;
     if (offset < (this.#linkedAt.get(peer) ?? 0)) return false;
     const key = `${peer} ${producer}`;

@@ -28,7 +28,10 @@ export type WriteUnit = 'bytes' | 'blocks';
 export interface DiskFile {
   /** Reads until `into` is full or the file ends; returns the bytes read. */
   read(into: Buffer, position: number): Promise<number>;
-  /** Writes all of `parts`, one behind the other. Once resolved they survive a power cut. */
+  /**
+   * Writes all of `parts`, one behind the other. Once resolved they survive a power cut. What goes
+   * to a file in blocks has been taken when this returns: the buffers may change from then on.
+   */
   write(parts: readonly Buffer[], position: number): Promise<void>;
   /** Sets the length; once resolved that survives a power cut. */
   truncate(length: number): Promise<void>;

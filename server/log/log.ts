@@ -10,7 +10,7 @@ import { headerBytes } from '../../proto/limits.js';
 import type { Disk } from './disk.js';
 import { DiskError } from './disk.js';
 import { PageReader } from './page-reader.js';
-import type { Page } from './recent.js';
+import type { Head, Page } from './recent.js';
 import { emptyPage, Recent } from './recent.js';
 import type { MendSource, Repairs, Scrubbed } from './mending.js';
 import { Mending } from './mending.js';
@@ -83,6 +83,7 @@ export class Log {
         segmentBytesMax,
         fillAheadBytes,
         record,
+        bytesOf: (from, to) => this.#recent.viewsOf(from, to),
         room: new Room(clock, (reason) => handlers.onStalled(reason)),
         onWritten: (written) => this.#written(written),
         onCut: (baseOffset) => this.#reader.forget(baseOffset),
@@ -188,8 +189,9 @@ export class Log {
       assert(header.offset === end, 'a batch is appended at the end of the log');
       end = batchEnd(header);
     }
-    this.#writer.append(batches);
-    for (const batch of batches) this.#recent.append(batch);
+    // It asks for the bytes later, and throws where none are to be taken any more.
+    this.#writer.append(batches.map(({ header }) => header));
+    for (const batch of batches) this.#recent.append(batch, this.#durableOffset);
     this.#endOffset = end;
   }
 
@@ -224,15 +226,15 @@ export class Log {
     const end = Math.min(below, this.#endOffset);
     this.#checkOffset(offset, end);
     if (offset === end) return emptyPage(offset);
-    const batches = this.#recent.batchesFrom(offset, limit, end);
-    if (batches === undefined) return undefined;
-    const [first] = batches;
-    if (first === undefined) return emptyPage(offset);
-    const bytes = Buffer.concat(batches.flatMap(({ headerBytes, body }) => [headerBytes, body]));
-    return { offset: first.header.offset, next: first.header.offset + bytes.length, bytes };
+    return this.#recent.pageFrom(offset, limit, end);
   }
 
-  /** The batch that begins exactly there, if it is in memory. */
+  /** Of the batch that begins exactly there, if that is in memory. */
+  recentHead(offset: number): Head | undefined {
+    return this.#recent.headAt(offset);
+  }
+
+  /** A copy of the batch that begins exactly there, if it is in memory. */
   recentBatch(offset: number): Batch | undefined {
     return this.#recent.batchAt(offset);
   }
@@ -246,10 +248,10 @@ export class Log {
     const below = this.#durableOffset;
     if (offset >= below) return [];
     this.#checkOffset(offset, below);
-    const recent = this.#recent.batchesFrom(offset, bytesMax, below);
-    const page = recent === undefined ? await this.#readMended(offset, bytesMax, below) : undefined;
-    const batches = recent ?? (page && batchesOf(page));
-    if (batches === undefined) return this.batchesFrom(offset, bytesMax);
+    const recent = this.#recent.pageFrom(offset, bytesMax, below);
+    const page = recent ?? (await this.#readMended(offset, bytesMax, below));
+    if (page === undefined) return this.batchesFrom(offset, bytesMax);
+    const batches = batchesOf(page);
     return batches[0]?.header.offset === offset ? batches : [];
   }
 

@@ -5,7 +5,7 @@
  * the last one ends with the pattern.
  */
 import { join } from 'node:path';
-import type { Batch } from '../../proto/batch.js';
+import type { BatchHeader } from '../../proto/batch.js';
 import { batchEnd } from '../../proto/batch.js';
 import { assert } from '../../proto/errors.js';
 import type { Disk, DiskFile } from './disk.js';
@@ -19,6 +19,7 @@ import {
   corrupt,
   encodeSegmentHeader,
   fileHeaderBytes,
+  offsetAt,
   positionOf,
   roundUpToBlock,
   sectorBytes,
@@ -130,23 +131,38 @@ export class OpenSegment {
     return new OpenSegment(options, file, index, head, endOffset, roundUpToBlock(position));
   }
 
-  /** Durable when it resolves. The batches follow what was written before. */
-  async write(batches: readonly Batch[]): Promise<void> {
-    const parts: Buffer[] = [this.#head];
+  /** Whether batches may be written up to there now. */
+  isFilledFor(endOffset: number): boolean {
+    return this.#filled >= this.#fillNeededFor(endOffset);
+  }
+
+  /** Resolves when they may. */
+  async fillFor(endOffset: number): Promise<void> {
+    this.#fillWanted = this.#fillNeededFor(endOffset);
+    this.#fillMax = Math.max(this.#fillMax, this.#fillWanted);
+    while (this.#filled < this.#fillWanted) {
+      this.#fillAhead();
+      assert(this.#filling !== undefined, 'what is not filled yet is being filled');
+      await this.#filling;
+      if (this.#stop.signal.aborted) throw new WaitEnded('no longer filling the segment');
+    }
+  }
+
+  /**
+   * Durable when it resolves. The batches follow what was written before, on filled ground; their
+   * bytes have been taken when this returns.
+   */
+  async write(headers: readonly BatchHeader[], bytes: readonly Buffer[]): Promise<void> {
     let end = this.#written;
-    for (const { header, headerBytes, body } of batches) {
+    for (const header of headers) {
       assert(positionOf(this.baseOffset, header.offset) === end, 'batches are written in order');
       this.index.add(header.offset);
-      parts.push(headerBytes);
-      if (body.length > 0) parts.push(body);
       end = positionOf(this.baseOffset, batchEnd(header));
     }
+    assert(this.isFilledFor(offsetAt(this.baseOffset, end)), 'the ground is filled');
+    const parts = [this.#head, ...bytes];
     const head = lastBytes(parts, end % blockBytes);
     parts.push(...this.#fill.parts(end, roundUpToBlock(end)));
-    this.#fillMax = Math.max(this.#fillMax, roundUpToBlock(end + sectorBytes));
-    if (this.#filled < roundUpToBlock(end + sectorBytes)) {
-      await this.#waitForFill(roundUpToBlock(end + sectorBytes));
-    }
     await this.#file.write(parts, this.#written - this.#head.length);
     this.#head = head;
     this.#written = end;
@@ -174,14 +190,8 @@ export class OpenSegment {
     await this.#filling;
   }
 
-  async #waitForFill(position: number): Promise<void> {
-    this.#fillWanted = position;
-    while (this.#filled < position) {
-      this.#fillAhead();
-      assert(this.#filling !== undefined, 'what is not filled yet is being filled');
-      await this.#filling;
-      if (this.#stop.signal.aborted) throw new WaitEnded('no longer filling the segment');
-    }
+  #fillNeededFor(endOffset: number): number {
+    return roundUpToBlock(positionOf(this.baseOffset, endOffset) + sectorBytes);
   }
 
   /** Begins to fill, where there is enough to do and it is not under way. */
@@ -215,8 +225,9 @@ export class OpenSegment {
   }
 
   #fillMaxFor(endOffset: number): number {
-    const segmentEnd = Math.max(this.baseOffset + this.#options.segmentBytesMax, endOffset);
-    return roundUpToBlock(positionOf(this.baseOffset, segmentEnd) + sectorBytes);
+    return this.#fillNeededFor(
+      Math.max(this.baseOffset + this.#options.segmentBytesMax, endOffset),
+    );
   }
 }
 

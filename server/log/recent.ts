@@ -2,8 +2,10 @@
  * The newest batches of the log, in memory: all that are not durable yet, and behind them as many
  * as fit into a number of bytes. Tailing readers and peers never touch the disk.
  */
-import type { Batch } from '../../proto/batch.js';
+import type { Batch, BatchHeader } from '../../proto/batch.js';
 import { batchEnd } from '../../proto/batch.js';
+import { headerBytes as headBytes } from '../../proto/limits.js';
+import { RecentBytes } from './recent-bytes.js';
 
 /** Whole batches of the log, as they lie on disk. */
 export interface Page {
@@ -13,6 +15,9 @@ export interface Page {
   readonly next: number;
   readonly bytes: Buffer;
 }
+
+/** What begins a batch, as it is meant and as it lies in the log. */
+export type Head = Pick<Batch, 'header' | 'headerBytes'>;
 
 const nothing = Buffer.alloc(0);
 
@@ -25,71 +30,102 @@ const droppedMax = 1024;
 
 export class Recent {
   readonly #bytesMax: number;
-  /** Contiguous; the first `#dropped` of them are no longer kept. */
-  #batches: (Batch | undefined)[] = [];
+  readonly #bytes: RecentBytes;
+  /** Of contiguous batches; the first `#dropped` of them are no longer kept. */
+  #headers: (BatchHeader | undefined)[] = [];
   #dropped = 0;
   #endOffset: number;
 
   constructor(bytesMax: number, endOffset: number) {
     this.#bytesMax = bytesMax;
+    this.#bytes = new RecentBytes(bytesMax, endOffset);
     this.#endOffset = endOffset;
   }
 
   /** Everything from here to the end of the log is in memory. */
   get firstOffset(): number {
-    return this.#batches[this.#dropped]?.header.offset ?? this.#endOffset;
+    return this.#headers[this.#dropped]?.offset ?? this.#endOffset;
   }
 
-  /** Takes the batch that begins where the last one ends. */
-  append(batch: Batch): void {
-    this.#batches.push(batch);
-    this.#endOffset = batchEnd(batch.header);
+  /** Copies the batch, which begins where the last one ends, over what it leaves no room for. */
+  append({ header, headerBytes, body }: Batch, durableOffset: number): void {
+    this.#makeRoom(batchEnd(header) - header.offset, durableOffset);
+    this.#headers.push(header);
+    this.#bytes.append(headerBytes);
+    this.#bytes.append(body);
+    this.#endOffset = batchEnd(header);
   }
 
   /** Forgets what begins at or behind `offset`, the start of a batch. */
   truncate(offset: number): void {
     const kept = Math.max(this.#dropped, this.#countUpTo(offset - 1));
-    this.#batches.length = kept;
+    this.#headers.length = kept;
+    this.#bytes.truncate(offset);
     this.#endOffset = offset;
   }
 
   /** Drops the oldest durable batches that are more than there is memory for. */
   trim(durableOffset: number): void {
-    for (;;) {
-      const oldest = this.#batches[this.#dropped];
-      if (oldest === undefined || this.#endOffset - oldest.header.offset <= this.#bytesMax) break;
-      if (batchEnd(oldest.header) > durableOffset) break;
-      this.#batches[this.#dropped] = undefined;
-      this.#dropped += 1;
-    }
-    if (this.#dropped > droppedMax && this.#dropped > this.#batches.length / 2) {
-      this.#batches = this.#batches.slice(this.#dropped);
-      this.#dropped = 0;
-    }
+    this.#makeRoom(0, durableOffset);
   }
 
-  /** The batch that begins exactly there. */
+  /** The memory itself of what lies between the offsets; it changes with what comes. */
+  viewsOf(from: number, to: number): readonly Buffer[] {
+    return this.#bytes.viewsOf(from, to);
+  }
+
+  /** Of the batch that begins exactly there. */
+  headAt(offset: number): Head | undefined {
+    const header = this.#headerAt(offset);
+    return header && { header, headerBytes: this.#bytes.copyOf(offset, offset + headBytes) };
+  }
+
+  /** A copy of the batch that begins exactly there. */
   batchAt(offset: number): Batch | undefined {
-    const batch = this.#batches[this.#indexOf(offset)];
-    return batch?.header.offset === offset ? batch : undefined;
+    const header = this.#headerAt(offset);
+    if (header === undefined) return undefined;
+    const bytes = this.#bytes.copyOf(offset, batchEnd(header));
+    const [head, body] = [bytes.subarray(0, headBytes), bytes.subarray(headBytes)];
+    return { header, headerBytes: head, body };
   }
 
   /**
    * Batches from the one that holds `offset` on, of at most `bytesMax` (one may have more), none
    * ending behind `below`. Undefined if `offset` is not in memory.
    */
-  batchesFrom(offset: number, bytesMax: number, below: number): Batch[] | undefined {
+  pageFrom(offset: number, bytesMax: number, below: number): Page | undefined {
     if (offset < this.firstOffset || offset >= this.#endOffset) return undefined;
-    const batches: Batch[] = [];
-    let room = bytesMax;
-    for (let i = this.#indexOf(offset); i < this.#batches.length; i += 1) {
-      const batch = this.#batches[i];
-      if (batch === undefined || batchEnd(batch.header) > below) break;
-      room -= batchEnd(batch.header) - batch.header.offset;
-      if (room < 0 && batches.length > 0) break;
-      batches.push(batch);
+    const at = this.#indexOf(offset);
+    const from = this.#headers[at]?.offset ?? offset;
+    let next = from;
+    for (let i = at; i < this.#headers.length; i += 1) {
+      const header = this.#headers[i];
+      if (header === undefined || batchEnd(header) > below) break;
+      if (batchEnd(header) - from > bytesMax && next > from) break;
+      next = batchEnd(header);
     }
-    return batches;
+    if (next === from) return emptyPage(offset);
+    return { offset: from, next, bytes: this.#bytes.copyOf(from, next) };
+  }
+
+  #makeRoom(bytes: number, durableOffset: number): void {
+    for (;;) {
+      const oldest = this.#headers[this.#dropped];
+      if (oldest === undefined || this.#endOffset + bytes - oldest.offset <= this.#bytesMax) break;
+      if (batchEnd(oldest) > durableOffset) break;
+      this.#headers[this.#dropped] = undefined;
+      this.#dropped += 1;
+    }
+    this.#bytes.dropBelow(this.firstOffset);
+    if (this.#dropped > droppedMax && this.#dropped > this.#headers.length / 2) {
+      this.#headers = this.#headers.slice(this.#dropped);
+      this.#dropped = 0;
+    }
+  }
+
+  #headerAt(offset: number): BatchHeader | undefined {
+    const header = this.#headers[this.#indexOf(offset)];
+    return header?.offset === offset ? header : undefined;
   }
 
   /** Where the batch that holds `offset` stands in the array, if it is kept. */
@@ -100,10 +136,10 @@ export class Recent {
   /** Places in the array up to the last batch that begins at or in front of `offset`. */
   #countUpTo(offset: number): number {
     let low = this.#dropped;
-    let high = this.#batches.length;
+    let high = this.#headers.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#batches[middle]?.header.offset ?? Infinity) <= offset) low = middle + 1;
+      if ((this.#headers[middle]?.offset ?? Infinity) <= offset) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Bad, Batch, BatchHeader, Chain } from '../../proto/batch.js';
+import type { Bad, BatchHeader, Chain } from '../../proto/batch.js';
 import { bad, batchEnd } from '../../proto/batch.js';
 import { LogLogError } from '../../proto/errors.js';
 import { blockBytes } from './disk.js';
@@ -79,14 +79,14 @@ export function fitsSegment(
 
 /** How many of the first batches go into one segment and are at most `bytesMax`; at least one. */
 export function countFitting(
-  batches: readonly Batch[],
+  batches: readonly BatchHeader[],
   baseOffset: number,
   segmentBytesMax: number,
   bytesMax: number,
 ): number {
-  const start = batches[0]?.header.offset ?? 0;
+  const start = batches[0]?.offset ?? 0;
   const misfit = batches.findIndex(
-    ({ header }) =>
+    (header) =>
       !fitsSegment(header, baseOffset, segmentBytesMax) || batchEnd(header) - start > bytesMax,
   );
   return misfit < 0 ? batches.length : Math.max(1, misfit);

@@ -89,12 +89,9 @@ async function openFile(
   if (unit === 'bytes') return new SystemFile(path, handle, pace);
   try {
     const direct = await told(`open ${path}`, openDirect(path));
-    if (direct === undefined) {
-      onCached?.(path);
-      return new SystemFile(path, handle, pace);
-    }
-    await handle.close();
-    return new SystemFile(path, direct, pace, alignedMemory);
+    if (direct === undefined) onCached?.(path);
+    else await handle.close();
+    return new SystemFile(path, direct ?? handle, pace, alignedMemory);
   } catch (error) {
     await handle.close();
     throw error;
@@ -120,7 +117,7 @@ class SystemFile implements DiskFile {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #pace: Pace | undefined;
-  /** What is written has to come from there. */
+  /** What is written is copied there. */
   readonly #memory: AlignedMemory | undefined;
   /** Writes that other threads are at: one on this thread would wait for their lock on the file. */
   #writesElsewhere = 0;

@@ -2,10 +2,9 @@
  * Writes the log to disk: batches that arrive while a durable write runs wait and share the next
  * one. Every operation on the files happens here, strictly one after the other.
  */
-import type { Batch, BatchHeader } from '../../proto/batch.js';
+import type { BatchHeader } from '../../proto/batch.js';
 import { batchEnd, genesisChain } from '../../proto/batch.js';
 import { assert, LogLogError } from '../../proto/errors.js';
-import { groupBytesMax } from '../../proto/limits.js';
 import { lastBatchBefore } from './find-batch.js';
 import type { OpenSegmentOptions, SegmentStart } from './open-segment.js';
 import { OpenSegment } from './open-segment.js';
@@ -17,8 +16,16 @@ import { readSealedIndex } from './sealed-index.js';
 import { applyTruncation } from './truncation.js';
 import type { Truncation, TruncationRecord } from './truncation-record.js';
 
+/**
+ * Bytes of one durable write, unless a single batch has more: longer ones gain nothing, and all that
+ * comes waits for them (docs/BENCHMARKS.md). No more than groupBytesMax, which recovery relies on.
+ */
+export const writeBytesMax = 4 * 2 ** 20;
+
 export interface WriterOptions extends Omit<OpenSegmentOptions, 'onFailed'> {
   readonly record: TruncationRecord;
+  /** What was appended between two offsets and is not written yet, to be used at once. */
+  readonly bytesOf: (from: number, to: number) => readonly Buffer[];
   /** Everything below `offset`, as the log is now, is on disk. */
   readonly onWritten: (offset: number) => void;
   /** The segments from `baseOffset` on were cut back or removed; nothing is written before it ends. */
@@ -35,7 +42,7 @@ export class Writer {
   #open: OpenSegment | undefined;
   /** Where what has been written, or is being written, ends. */
   #issued: SegmentStart;
-  #queue: Batch[] = [];
+  #queue: BatchHeader[] = [];
   /** Before anything else is written, the log is to be cut back to here. */
   #truncateTo: number | undefined;
   #state: 'idle' | 'running' | 'failed' | 'closed' = 'idle';
@@ -70,18 +77,18 @@ export class Writer {
   }
 
   /** Queues batches that follow what is queued. Throws DISK_FAILED, or SHUTTING_DOWN once closed. */
-  append(batches: readonly Batch[]): void {
+  append(headers: readonly BatchHeader[]): void {
     if (this.#state === 'failed') {
       throw new LogLogError('DISK_FAILED', 'writing has failed: the log takes no more');
     }
     if (this.#state === 'closed') throw new LogLogError('SHUTTING_DOWN', 'the log is closed');
-    for (const batch of batches) this.#queue.push(batch);
+    for (const header of headers) this.#queue.push(header);
     this.#run();
   }
 
   /** Cancels what is queued from `offset` on, and cuts off what is written behind it. */
   truncate(offset: number): void {
-    this.#queue = this.#queue.filter(({ header }) => header.offset < offset);
+    this.#queue = this.#queue.filter((header) => header.offset < offset);
     if (offset > this.#issued.offset) return;
     this.#truncateTo = Math.min(offset, this.#truncateTo ?? offset);
     this.#run();
@@ -113,23 +120,27 @@ export class Writer {
     }
   }
 
-  async #writeGroup([first]: readonly Batch[]): Promise<void> {
-    assert(first?.header.offset === this.#issued.offset, 'batches follow what is written');
+  /** Or gets the ground ready for it: meanwhile any batch may be cancelled. */
+  async #writeGroup([first]: readonly BatchHeader[]): Promise<void> {
+    assert(first?.offset === this.#issued.offset, 'batches follow what is written');
     const segment = await this.#segmentFor(first);
-    // The batch may have been cancelled while its segment was made.
     if (this.#truncateTo !== undefined) return;
-    const { segmentBytesMax, onWritten } = this.#options;
-    const count = countFitting(this.#queue, segment.baseOffset, segmentBytesMax, groupBytesMax);
+    const { segmentBytesMax, bytesOf, onWritten } = this.#options;
+    const fitting = countFitting(this.#queue, segment.baseOffset, segmentBytesMax, writeBytesMax);
+    const end = (count: number) => batchEnd(this.#queue[count - 1] ?? first);
+    if (!segment.isFilledFor(end(1))) return segment.fillFor(end(fitting));
+    let count = fitting;
+    while (!segment.isFilledFor(end(count))) count -= 1;
     const group = this.#queue.splice(0, count);
-    const { header } = group.at(-1) ?? first;
-    this.#issued = startBehind(header);
-    await segment.write(group);
+    const last = group.at(-1) ?? first;
+    this.#issued = startBehind(last);
+    await segment.write(group, bytesOf(first.offset, batchEnd(last)));
     if (this.#state !== 'running') return;
-    onWritten(Math.min(batchEnd(header), this.#truncateTo ?? Infinity));
+    onWritten(Math.min(batchEnd(last), this.#truncateTo ?? Infinity));
   }
 
   /** The open segment, or, where the batch has no place in it, a new one. */
-  async #segmentFor({ header }: Batch): Promise<OpenSegment> {
+  async #segmentFor(header: BatchHeader): Promise<OpenSegment> {
     const { segmentBytesMax, room } = this.#options;
     const open = this.#open;
     if (open !== undefined) {

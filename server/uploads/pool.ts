@@ -17,6 +17,8 @@ import { costOf, fits, isSame, keyOf, stagedOverheadBytes, unpinned } from './st
 
 export type { StagedUpload } from './staged-upload.js';
 
+const nothing = Buffer.alloc(0);
+
 /** Limits and held bytes count bodies and stagedOverheadBytes for each; the other counters, bodies. */
 export interface PoolOptions {
   /** Of everything in the pool. */
@@ -62,7 +64,7 @@ interface Client {
 
 interface Candidate {
   readonly client: Client;
-  readonly upload: StagedUpload;
+  upload: StagedUpload;
   readonly cost: number;
   stagedMs: number;
   /** Of the batch that it was matched with; null while it is unnamed. */
@@ -126,8 +128,8 @@ export class StagingPool {
     const found = candidates.find(({ upload }) => fits(upload, header) && matches(upload.body));
     if (found === undefined) {
       for (const candidate of candidates) {
-        this.#drop(candidate);
         this.#count('mismatched', candidate.upload.body.length);
+        this.#drop(candidate);
       }
       return { type: 'mismatched' };
     }
@@ -166,8 +168,8 @@ export class StagingPool {
     const oldestMs = this.#clock.monotonicMs() - this.#options.ageMsMax;
     for (const candidate of this.#unnamed) {
       if (candidate.stagedMs >= oldestMs) break;
-      this.#drop(candidate);
       this.#count('expired', candidate.upload.body.length);
+      this.#drop(candidate);
     }
   }
 
@@ -289,6 +291,9 @@ export class StagingPool {
     const rest = (this.#candidates.get(key) ?? []).filter((other) => other !== candidate);
     if (rest.length === 0) this.#candidates.delete(key);
     else this.#candidates.set(key, rest);
+    // A Map or Set that makes itself a new table leaves what was in the old one to V8, which may
+    // take all tables since then for reachable until it marks the whole heap.
+    candidate.upload = { ...candidate.upload, body: nothing };
   }
 
   #checkSize(cost: number): void {

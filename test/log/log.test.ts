@@ -108,7 +108,7 @@ t.test('what is in memory is read without the disk, durable or not', async (t) =
   const operations = disk.operations;
   const page = log.readRecent(5, 1e6, batches.endOffset);
   t.same(page, { offset: 0, next: batches.endOffset, bytes: bytesOf(first) });
-  t.equal(log.recentBatch(0), first[0]);
+  t.same(log.recentBatch(0), first[0]);
   t.equal(log.recentBatch(1), undefined, 'nothing begins there');
   t.equal(disk.operations, operations);
   t.same(log.readRecent(batches.endOffset, 10, batches.endOffset)?.bytes.length, 0);

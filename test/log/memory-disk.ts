@@ -262,8 +262,7 @@ export class MemoryDisk implements Disk {
       write: (parts, position) =>
         change('write', () => {
           check(written !== undefined);
-          const [only] = parts;
-          const bytes = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+          const bytes = Buffer.concat(parts);
           const unitBytes = written === 'blocks' ? blockBytes : 1;
           const isWhole = position % unitBytes === 0 && bytes.length % unitBytes === 0;
           assert(isWhole, 'what is written are whole blocks');

@@ -1,7 +1,8 @@
 import t from 'tap';
 import { batchEnd } from '../../proto/batch.js';
 import type { Clock } from '../../proto/clock.js';
-import { groupBytesMax } from '../../proto/limits.js';
+import { batchBytesMax, groupBytesMax } from '../../proto/limits.js';
+import { writeBytesMax } from '../../server/log/writer.js';
 import { Batches, directory, genesis, openLog, readAll } from './log-fixture.js';
 import { MemoryDisk } from './memory-disk.js';
 
@@ -78,7 +79,7 @@ t.test('nothing is durable before its write has ended', async (t) => {
   await log.close();
 });
 
-t.test('a group is no larger than recovery expects', async (t) => {
+t.test('a write is no larger than it has to be, nor than recovery expects', async (t) => {
   const disk = new MemoryDisk();
   const batches = new Batches();
   const large = { segmentBytesMax: 2 ** 30, fillAheadBytes: 2 ** 20 };
@@ -91,10 +92,13 @@ t.test('a group is no larger than recovery expects', async (t) => {
     last = offset;
     onDurable(offset, generation);
   };
-  log.append(Array.from({ length: 10 }, () => batches.next(7 * 2 ** 20)));
+  log.append(Array.from({ length: 10 }, () => batches.next(2 ** 20)));
+  log.append([batches.next(7 * 2 ** 20)]);
   await told.durableUpTo(batches.endOffset);
-  t.ok(groups.length >= 3, `${groups.length} groups`);
-  t.ok(Math.max(...groups) <= groupBytesMax);
+  const [largest = 0, next = 0] = groups.toSorted((a, b) => b - a);
+  t.equal(largest, 7 * 2 ** 20 + 100, 'a batch goes with one write');
+  t.ok(next > 2 ** 20 && next <= writeBytesMax);
+  t.ok(Math.max(batchBytesMax, writeBytesMax) <= groupBytesMax);
   await log.close();
 });
 

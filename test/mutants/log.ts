@@ -9,8 +9,8 @@ export const logMutations: readonly Mutation[] = [
     'calls a group durable when it begins to write it',
     'server/log/writer',
     [
-      'await segment.write(group);',
-      'onWritten(Math.min(batchEnd(header), this.#truncateTo ?? Infinity));\n        await segment.write(group);',
+      'await segment.write(group, bytesOf(first.offset, batchEnd(last)));',
+      'onWritten(Math.min(batchEnd(last), this.#truncateTo ?? Infinity));\n        await segment.write(group, bytesOf(first.offset, batchEnd(last)));',
     ],
   ),
   breaks(
@@ -18,7 +18,7 @@ export const logMutations: readonly Mutation[] = [
     'cancelled-is-durable',
     'calls durable what is to be cut off',
     'server/log/writer',
-    ['Math.min(batchEnd(header), this.#truncateTo ?? Infinity)', 'batchEnd(header)'],
+    ['Math.min(batchEnd(last), this.#truncateTo ?? Infinity)', 'batchEnd(last)'],
   ),
   breaks(
     'durable means synced',
@@ -45,7 +45,10 @@ export const logMutations: readonly Mutation[] = [
     'failed-write-is-done',
     'goes on when a write has failed',
     'server/log/writer',
-    ['await segment.write(group);', 'await segment.write(group).catch(() => undefined);'],
+    [
+      'bytesOf(first.offset, batchEnd(last)));',
+      'bytesOf(first.offset, batchEnd(last))).catch(() => undefined);',
+    ],
   ),
   breaks(
     'a failed sync is not tried again',
@@ -62,7 +65,7 @@ export const logMutations: readonly Mutation[] = [
     'unfilled-ground',
     'writes batches where the pattern is not durable yet',
     'server/log/open-segment',
-    ['if (this.#filled < roundUpToBlock(end + sectorBytes))', 'if (false)'],
+    ['return this.#filled >= this.#fillNeededFor(endOffset);', 'return true;'],
   ),
   breaks(
     'filled ground',
@@ -191,7 +194,24 @@ export const logMutations: readonly Mutation[] = [
     'read-after-cut',
     'serves from memory what was cut off',
     'server/log/recent',
-    ['this.#batches.length = kept;', ''],
+    ['this.#headers.length = kept;', ''],
+  ),
+  breaks(
+    'reads are committed',
+    'memory-given-away',
+    'gives memory to readers that is going to be used again',
+    'server/log/recent-bytes',
+    [
+      'return Buffer.concat(this.viewsOf(from, to), to - from);',
+      'const views = this.viewsOf(from, to);\n        return views.length === 1 ? views[0] : Buffer.concat(views);',
+    ],
+  ),
+  breaks(
+    'reads are committed',
+    'memory-dropped-early',
+    'uses memory again that is still needed',
+    'server/log/recent-bytes',
+    ['while (this.#firstSlab < slabOf(offset))', 'while (this.#firstSlab <= slabOf(offset))'],
   ),
   changesNothing('smaller-fill', 'fills in smaller pieces', 'server/log/open-segment', [
     'const fillChunkBytesMax = 2 ** 20;',
