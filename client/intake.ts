@@ -27,6 +27,8 @@ export class Intake {
   readonly #waiting: Submission[] = [];
   /** In order; only the last is still filled. */
   readonly #batches: OutgoingBatch[] = [];
+  /** What the next batch is likely to need: a little more than the last one. */
+  #bytesExpected = 0;
   #bytesHeld = 0;
   #ended: LogLogError | undefined;
 
@@ -72,7 +74,9 @@ export class Intake {
     const first = this.#batches[0];
     if (first === undefined) return undefined;
     const isComplete = this.#batches.length > 1 || first.isFull;
-    return isPipeFree || isComplete ? this.#batches.shift() : undefined;
+    if (!isPipeFree && !isComplete) return undefined;
+    this.#bytesExpected = Math.min(Math.ceil(1.25 * first.bytes), this.#limits.batchBytes);
+    return this.#batches.shift();
   }
 
   /** A batch that was sent has come to its end. */
@@ -103,7 +107,8 @@ export class Intake {
     const isLastComplete = last !== undefined && !last.fits(submission);
     let batch = last;
     if (batch === undefined || isLastComplete) {
-      batch = new OutgoingBatch(this.#limits.batchBytes, this.#handlers.onFailed);
+      const { batchBytes } = this.#limits;
+      batch = new OutgoingBatch(batchBytes, this.#bytesExpected, this.#handlers.onFailed);
       this.#batches.push(batch);
     }
     batch.add(submission);

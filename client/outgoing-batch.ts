@@ -13,6 +13,7 @@ const nothing = Buffer.alloc(0);
 /** A batch that is being filled. What is in it has been copied, once, into the body. */
 export class OutgoingBatch implements Carrier {
   readonly #bytesTarget: number;
+  readonly #bytesExpected: number;
   readonly #onFailed: (error: LogLogError) => void;
   /** Those that are told what becomes of the batch; of the others it keeps nothing but their bytes. */
   readonly #attached = new Set<Submission>();
@@ -29,9 +30,10 @@ export class OutgoingBatch implements Carrier {
   #result: Acknowledgement | LogLogError | undefined;
   #ended: Deferred<void> | undefined;
 
-  /** `onFailed`: nothing becomes of it. */
-  constructor(bytesTarget: number, onFailed: (error: LogLogError) => void) {
+  /** `bytesExpected`: memory for so many is taken at once. `onFailed`: nothing becomes of it. */
+  constructor(bytesTarget: number, bytesExpected: number, onFailed: (error: LogLogError) => void) {
     this.#bytesTarget = bytesTarget;
+    this.#bytesExpected = bytesExpected;
     this.#onFailed = onFailed;
   }
 
@@ -166,7 +168,7 @@ export class OutgoingBatch implements Carrier {
   #grow(bytes: number): void {
     if (bytes <= this.#body.length) return;
     const doubled = Math.min(Math.max(bodyBytesFirst, 2 * this.#body.length), this.#bytesTarget);
-    const body = Buffer.allocUnsafe(this.isEmpty ? bytes : Math.max(bytes, doubled));
+    const body = Buffer.allocUnsafe(Math.max(bytes, this.isEmpty ? this.#bytesExpected : doubled));
     this.#body.copy(body, 0, 0, this.#bytes);
     this.#body = body;
   }

@@ -302,7 +302,7 @@ export class Producer {
 
   #beginOpening(): boolean {
     if (this.#flights.length > 0 || this.#intake.isEmpty) return false;
-    const batch = new OutgoingBatch(0, this.#onFailed);
+    const batch = new OutgoingBatch(0, 0, this.#onFailed);
     // Names this try to open, so that sending it again does not open twice.
     const token = this.#cluster.environment.random.bytes(6).readUIntBE(0, 6) || 1;
     this.#addFlight({ ...batch.seal(0, token), kind: 'open' }, batch);
