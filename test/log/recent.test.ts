@@ -46,6 +46,23 @@ t.test('memory that is used again gives the log back, and what it gave stays as 
   t.end();
 });
 
+t.test('what is cut in front of all that is in memory is written anew', (t) => {
+  const batches = new Batches();
+  batches.many(10, entryBytesMax);
+  const recent = new Recent(recentBytesMax, batches.endOffset);
+  for (const batch of batches.many(2, 1000)) recent.append(batch, 0);
+  batches.truncate(batches.all[3]?.header.offset ?? 0);
+  recent.truncate(batches.endOffset);
+  t.equal(recent.firstOffset, batches.endOffset);
+  const [first] = batches.many(1, entryBytesMax);
+  if (first === undefined) throw new Error('there is one');
+  recent.append(first, 0);
+  const page = recent.pageFrom(first.header.offset, 1, batches.endOffset);
+  t.ok(page?.bytes.equals(bytesOf([first])));
+  t.equal(recent.batchAt(first.header.offset - 1), undefined);
+  t.end();
+});
+
 t.test('memory is bounded, but for what is not durable', (t) => {
   const batches = new Batches();
   const recent = new Recent(recentBytesMax, 0);
