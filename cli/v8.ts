@@ -1,6 +1,6 @@
 /**
- * How V8 runs this process: to be called by programs, not by the library. A V8 that does not know a
- * flag goes on without it. docs/BENCHMARKS.md says what each was worth.
+ * How V8 runs this process: to be called by programs, not by the library. docs/BENCHMARKS.md says
+ * what each flag was worth.
  */
 import { setFlagsFromString } from 'node:v8';
 
@@ -12,12 +12,24 @@ import { setFlagsFromString } from 'node:v8';
 const heapGrowingPercent = 1000;
 
 /**
- * Bytes of bytecode that a function runs before V8 looks again whether to optimise it: 66 KiB in
- * Node.js 20. What an append takes runs a few hundred times a second, and would stay slow for long.
+ * When V8 looks whether to optimise a function. What an append takes runs a few hundred times a
+ * second, and would stay slow for long. The V8 of Node.js 20 counts bytes of bytecode that were run,
+ * 66 KiB as it comes; every later one counts calls, 3,000 as it comes.
  */
 const interruptBudget = 16_000;
+const callsUntilOptimised = 250;
+
+/** `version`: of V8. A flag that it does not know would be told to the user, on stderr. */
+export function v8Flags(version: string): readonly string[] {
+  const countsBytes = version.startsWith('11.3.');
+  return [
+    `--heap-growing-percent=${heapGrowingPercent}`,
+    countsBytes
+      ? `--interrupt-budget=${interruptBudget}`
+      : `--invocation-count-for-turbofan=${callsUntilOptimised}`,
+  ];
+}
 
 export function tuneV8(): void {
-  setFlagsFromString(`--heap-growing-percent=${heapGrowingPercent}`);
-  setFlagsFromString(`--interrupt-budget=${interruptBudget}`);
+  for (const flag of v8Flags(process.versions.v8)) setFlagsFromString(flag);
 }
