@@ -9,24 +9,32 @@ import { setFlagsFromString } from 'node:v8';
  * 15 MB, and buffers come and go by the megabyte, so that with the usual share all of it would be
  * marked several times a second, in a third of the processor time at 40 MB/s.
  */
-const heapGrowingPercent = 1000;
+const rareMarking = '--heap-growing-percent=1000';
+
+/**
+ * From V8 13 on buffers have a limit of their own, and start a marking whatever the share is, unless
+ * they are made to count as the rest of the heap.
+ */
+const buffersAsHeap = '--external-memory-accounted-in-global-limit';
 
 /**
  * When V8 looks whether to optimise a function. What an append takes runs a few hundred times a
  * second, and would stay slow for long. The V8 of Node.js 20 counts bytes of bytecode that were run,
  * 66 KiB as it comes; every later one counts calls, 3,000 as it comes.
  */
-const interruptBudget = 16_000;
-const callsUntilOptimised = 250;
+const optimiseSooner = {
+  byBytes: '--interrupt-budget=16000',
+  byCalls: '--invocation-count-for-turbofan=250',
+};
 
-/** `version`: of V8. A flag that it does not know would be told to the user, on stderr. */
+/** `version`: of V8, which complains on stderr of a flag that it does not know. */
 export function v8Flags(version: string): readonly string[] {
+  const major = Number.parseInt(version, 10);
   const countsBytes = version.startsWith('11.3.');
   return [
-    `--heap-growing-percent=${heapGrowingPercent}`,
-    countsBytes
-      ? `--interrupt-budget=${interruptBudget}`
-      : `--invocation-count-for-turbofan=${callsUntilOptimised}`,
+    rareMarking,
+    countsBytes ? optimiseSooner.byBytes : optimiseSooner.byCalls,
+    ...(major >= 13 ? [buffersAsHeap] : []),
   ];
 }
 
