@@ -12,8 +12,8 @@ import { setFlagsFromString } from 'node:v8';
 const rareMarking = '--heap-growing-percent=1000';
 
 /**
- * From V8 13 on buffers have a limit of their own, and start a marking whatever the share is, unless
- * they are made to count as the rest of the heap.
+ * Old buffers have a limit of their own besides, which starts a marking whatever the share is. From
+ * V8 13, of Node.js 24, on they can be made to count as the rest of the heap.
  */
 const buffersAsHeap = '--external-memory-accounted-in-global-limit';
 
