@@ -18,13 +18,18 @@ const rareMarking = '--heap-growing-percent=1000';
 const buffersAsHeap = '--external-memory-accounted-in-global-limit';
 
 /**
- * When V8 looks whether to optimise a function. What an append takes runs a few hundred times a
- * second, and would stay slow for long. The V8 of Node.js 20 counts bytes of bytecode that were run,
- * 66 KiB as it comes; every later one counts calls, 3,000 as it comes.
+ * When V8 optimises a function. What an append takes runs a few hundred times a second, and would
+ * stay slow for seconds. The V8 of Node.js 20 counts bytes of bytecode that were run, 66 KiB as it
+ * comes. Every later one counts calls: 400 for Maglev, 3,000 more for TurboFan, and 500 since the
+ * last types that were new to the function.
  */
 const optimiseSooner = {
-  byBytes: '--interrupt-budget=16000',
-  byCalls: '--invocation-count-for-turbofan=250',
+  byBytes: ['--interrupt-budget=2000'],
+  byCalls: [
+    '--invocation-count-for-maglev=50',
+    '--invocation-count-for-turbofan=250',
+    '--minimum-invocations-after-ic-update=100',
+  ],
 };
 
 /** `version`: of V8, which complains on stderr of a flag that it does not know. */
@@ -33,7 +38,7 @@ export function v8Flags(version: string): readonly string[] {
   const countsBytes = version.startsWith('11.3.');
   return [
     rareMarking,
-    countsBytes ? optimiseSooner.byBytes : optimiseSooner.byCalls,
+    ...(countsBytes ? optimiseSooner.byBytes : optimiseSooner.byCalls),
     ...(major >= 13 ? [buffersAsHeap] : []),
   ];
 }

@@ -126,7 +126,7 @@ async function* pagesOf(
       const batches = await feed.next();
       const last = batches.at(-1);
       if (last !== undefined) next = batchEnd(last.header);
-      yield wantedOf(batches, wanted);
+      yield new WantedEntries(batches, wanted);
       if (scope.reason !== undefined) throw scope.reason;
     }
   } finally {
@@ -135,13 +135,31 @@ async function* pagesOf(
   }
 }
 
-function* wantedOf(batches: readonly Batch[], wanted: Wanted): Generator<Entry, void, undefined> {
-  for (const batch of batches) {
-    if (batch.header.kind !== 'data') continue;
-    for (const entry of entriesOf(batch, wanted.from)) {
-      if (entry.offset >= wanted.to || wanted.count === 0) return;
-      wanted.count -= 1;
-      yield entry;
+/** Those entries of a page that are wanted. */
+class WantedEntries implements Iterator<Entry, undefined> {
+  readonly #batches: Iterator<Batch>;
+  readonly #wanted: Wanted;
+  #entries: Iterator<Entry, undefined> = [].values();
+
+  constructor(batches: readonly Batch[], wanted: Wanted) {
+    this.#batches = batches.filter(({ header }) => header.kind === 'data').values();
+    this.#wanted = wanted;
+  }
+
+  next(): IteratorResult<Entry, undefined> {
+    const wanted = this.#wanted;
+    for (;;) {
+      const result = this.#entries.next();
+      if (result.done === true) {
+        const batch = this.#batches.next();
+        if (batch.done === true) return result;
+        this.#entries = entriesOf(batch.value, wanted.from);
+      } else if (result.value.offset < wanted.to && wanted.count > 0) {
+        wanted.count -= 1;
+        return result;
+      } else {
+        return { done: true, value: undefined };
+      }
     }
   }
 }

@@ -45,15 +45,39 @@ export interface Entry {
 }
 
 /** The entries of a verified data batch, from the first whose address is at least `from`. */
-export function* entriesOf(batch: Batch, from = 0): Generator<Entry> {
-  const { body, header } = batch;
-  const base = header.offset + headerBytes;
-  const time = new Date(header.timeMs);
-  let at = 0;
-  while (at < body.length) {
-    const dataAt = at + entryLengthBytes;
-    const next = dataAt + body.readUInt32LE(at);
-    if (base + at >= from) yield { offset: base + at, time, data: body.subarray(dataAt, next) };
-    at = next;
+export function entriesOf(batch: Batch, from = 0): IterableIterator<Entry, undefined> {
+  return new Entries(batch, from);
+}
+
+/** No generator, which would be slower: docs/BENCHMARKS.md. */
+class Entries implements IterableIterator<Entry, undefined> {
+  readonly #body: Buffer;
+  readonly #base: number;
+  readonly #time: Date;
+  readonly #from: number;
+  #at = 0;
+
+  constructor({ body, header }: Batch, from: number) {
+    this.#body = body;
+    this.#base = header.offset + headerBytes;
+    this.#time = new Date(header.timeMs);
+    this.#from = from;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+
+  next(): IteratorResult<Entry, undefined> {
+    const body = this.#body;
+    while (this.#at < body.length) {
+      const offset = this.#base + this.#at;
+      const dataAt = this.#at + entryLengthBytes;
+      this.#at = dataAt + body.readUInt32LE(this.#at);
+      if (offset < this.#from) continue;
+      const data = body.subarray(dataAt, this.#at);
+      return { done: false, value: { offset, time: this.#time, data } };
+    }
+    return { done: true, value: undefined };
   }
 }

@@ -74,7 +74,7 @@ export const clientMutations: readonly Mutation[] = [
     'reader-at-batch',
     'begins with the batch instead of the entry that was asked for',
     'client/reader',
-    ['entriesOf(batch, wanted.from)', 'entriesOf(batch)'],
+    ['entriesOf(batch.value, wanted.from)', 'entriesOf(batch.value)'],
   ),
   changesNothing('later-lookout', 'looks for another leader a little later', 'client/producer', [
     'const lookoutMs = 2000;',
