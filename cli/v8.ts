@@ -20,7 +20,7 @@ const buffersAsHeap = '--external-memory-accounted-in-global-limit';
 /**
  * When V8 optimises a function. What an append takes runs a few hundred times a second, and would
  * stay slow for seconds. The V8 of Node.js 20 counts bytes of bytecode that were run, 66 KiB as it
- * comes. Every later one counts calls: 400 for Maglev, 3,000 more for TurboFan, and 500 since the
+ * comes. Every later one counts calls: 400 for Maglev, 3,000 for TurboFan, and 500 since the
  * last types that were new to the function.
  */
 const optimiseSooner = {
