@@ -8,12 +8,14 @@ import type { ReadWorkload, TailWorkload, Workload } from './workloads.js';
 
 const quietTimeoutMs = 30_000;
 
+const warmUpSecondsMin = 2;
+
 /**
- * Half the measured time besides: at a few hundred appends a second, a node's code is compiled only
- * after some seconds, and what is asked for is the speed of a cluster that runs.
+ * Half the measured time besides, at least: at a few hundred appends a second, a node's code is
+ * compiled only after some seconds, and what is asked for is the speed of a cluster that runs.
  */
 export function warmUpSecondsFor(seconds: number): number {
-  return seconds / 2;
+  return Math.max(seconds / 2, warmUpSecondsMin);
 }
 
 /** A peer's log, with a client connected to the node that leads. */

@@ -28,8 +28,9 @@ export const loglog: Contender = {
     });
     const kill = () => cluster.kill();
     process.once('exit', kill);
-    const stop = async () => {
-      await cluster.stop();
+    const end = async () => {
+      kill();
+      await Promise.all([...cluster.processes.values()].map(({ ended }) => ended));
       process.off('exit', kill);
     };
     try {
@@ -43,12 +44,12 @@ export const loglog: Contender = {
           try {
             await client.close({ timeoutMs: 1 });
           } finally {
-            await stop();
+            await end();
           }
         },
       };
     } catch (error) {
-      await stop();
+      await end();
       throw error;
     }
   },

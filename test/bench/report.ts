@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { repositoryRoot } from '../project/repository.js';
 import type { Contender, ContenderName } from './contender.js';
 import { contenderNames } from './contender.js';
+import { warmUpSecondsFor } from './driving.js';
 import type { Result, Summary, WorkloadResult } from './results.js';
 
 const titles: Record<ContenderName, string> = {
@@ -98,7 +99,7 @@ function introduction(context: ReportContext): string[] {
   const { date, machine, command, rounds, seconds } = context;
   const day = date.toISOString().slice(0, 10);
   return [
-    `${day}; ${machine}. Everything on this machine, over loopback, three nodes each; ${rounds} rounds of ${seconds} s for each measurement, after a warm-up of half as long, each on a cluster started empty, \`sync\` before it, the order rotated from round to round:`,
+    `${day}; ${machine}. Everything on this machine, over loopback, three nodes each; ${rounds} rounds of ${seconds} s for each measurement, after a warm-up of ${warmUpSecondsFor(seconds)} s, each on a cluster started empty, \`sync\` before it, the order rotated from round to round:`,
     '',
     '```sh',
     command,

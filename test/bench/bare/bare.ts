@@ -31,7 +31,7 @@ import type { BarePlan } from './bare-node.js';
 import { measureClient } from '../client-driving.js';
 import type { Cluster, Contender } from '../contender.js';
 import type { ServerPlan } from '../servers.js';
-import { eventually, planServers, ServerProcess, startServers, stopServers } from '../servers.js';
+import { eventually, killServers, planServers, ServerProcess, startServers } from '../servers.js';
 
 const nodeFile = fileURLToPath(new URL('bare-node.js', import.meta.url));
 const connectTimeoutMs = 1000;
@@ -67,7 +67,7 @@ export async function startBare(directory: string): Promise<{ cluster: Cluster; 
       try {
         await client.close({ timeoutMs: 1 });
       } finally {
-        await stopServers(servers);
+        await killServers(servers);
       }
     },
   };

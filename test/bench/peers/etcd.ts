@@ -20,10 +20,10 @@ import { isToolInstalled, putFor } from './etcd-tool.js';
 import type { ServerPlan } from '../servers.js';
 import {
   eventually,
+  killServers,
   planServers,
   ServerProcess,
   startServers,
-  stopServers,
   urlOf,
   versionOf,
 } from '../servers.js';
@@ -68,7 +68,7 @@ export const etcd: Contender = {
         stop: async () => {
           stopping.abort();
           log.close();
-          await stopServers(servers);
+          await killServers(servers);
         },
       };
     });

@@ -10,10 +10,10 @@ import { NatsConnection } from './nats-connection.js';
 import type { ServerPlan } from '../servers.js';
 import {
   eventually,
+  killServers,
   planServers,
   ServerProcess,
   startServers,
-  stopServers,
   versionOf,
 } from '../servers.js';
 
@@ -41,7 +41,7 @@ export const jetstream: Contender = {
         measure: (workload, seconds) => measurePeer(log, workload, seconds),
         stop: async () => {
           log.close();
-          await stopServers(servers);
+          await killServers(servers);
         },
       };
     });

@@ -9,10 +9,10 @@ import { request } from './resp.js';
 import type { ServerPlan } from '../servers.js';
 import {
   eventually,
+  killServers,
   planServers,
   ServerProcess,
   startServers,
-  stopServers,
   versionOf,
 } from '../servers.js';
 
@@ -48,7 +48,7 @@ export const redis: Contender = {
         measure: (workload, seconds) => measurePeer(log, workload, seconds),
         stop: async () => {
           log.close();
-          await stopServers(servers);
+          await killServers(servers);
         },
       };
     });

@@ -9,7 +9,7 @@ import type { NodePlan } from '../../../cli/processes.js';
 import { mainFile, planNodes, serveArguments } from '../../../cli/processes.js';
 import type { Client, ClusterStatus, ReachableNode } from '../../../index.js';
 import { connect } from '../../../index.js';
-import { eventually, ServerProcess, startServers, stopServers } from '../servers.js';
+import { eventually, killServers, ServerProcess, startServers } from '../servers.js';
 
 const waitTimeoutMs = 60_000;
 const pollMs = 10;
@@ -77,7 +77,7 @@ export class ScaleCluster {
     try {
       await this.client.close({ timeoutMs: 1 });
     } finally {
-      await stopServers([...this.#servers.values()]);
+      await killServers([...this.#servers.values()]);
     }
   }
 
