@@ -69,6 +69,14 @@ t.test('a ceiling below LogLog, and a driver that is the limit, are told', async
     '100B-1: the bare pipe, the ceiling, is slower than LogLog: invalid',
     'tail: etcd may be held back by its driver',
   ]);
+  const others = [2400, 5000].map((entries) => sample('100B-1', 'bare', entries, 1));
+  t.same(
+    doubtsAbout(summarize(chosen, [...samples, ...others])),
+    [
+      '100B-1: the bare pipe, the ceiling, is slower than LogLog: by less than its own rounds differ',
+    ],
+    'who is ahead is chance where one of its rounds is faster',
+  );
 });
 
 t.test('the report shows where LogLog is behind, and who is missing', async (t) => {
