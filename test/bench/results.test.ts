@@ -73,9 +73,9 @@ t.test('a ceiling below LogLog, and a driver that is the limit, are told', async
   t.same(
     doubtsAbout(summarize(chosen, [...samples, ...others])),
     [
-      '100B-1: the bare pipe, the ceiling, is slower than LogLog: by less than its own rounds differ',
+      '100B-1: the bare pipe, the ceiling, is slower than LogLog: invalid, though its fastest round is faster',
     ],
-    'who is ahead is chance where one of its rounds is faster',
+    'how close they are is told too',
   );
 });
 

@@ -108,7 +108,7 @@ export async function startServers<T>(
   }
 }
 
-/** Their data is not needed any more. etcd takes five seconds to stop, of which none is measured. */
+/** Their data is not needed any more, and etcd would not have stopped after five seconds. */
 export async function killServers(servers: readonly ServerProcess[]): Promise<void> {
   await Promise.all(servers.map((server) => server.kill()));
 }
