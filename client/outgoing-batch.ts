@@ -85,11 +85,14 @@ export class OutgoingBatch implements Carrier {
     this.#hasRemovable ||= submission.isRemovable;
     // Removing one moves those behind it.
     if (this.#hasRemovable || submission.isAwaited) this.#attached.add(submission);
-    for (const entry of submission.join(this, this.#bytes)) {
-      this.#body.writeUInt32LE(entry.length, this.#bytes);
-      this.#body.set(entry, this.#bytes + entryLengthBytes);
-      this.#bytes += entryLengthBytes + entry.length;
+    const body = this.#body;
+    let at = this.#bytes;
+    for (const entry of submission.join(this, at)) {
+      body.writeUInt32LE(entry.length, at);
+      body.set(entry, at + entryLengthBytes);
+      at += entryLengthBytes + entry.length;
     }
+    this.#bytes = at;
   }
 
   attach(submission: Submission): void {

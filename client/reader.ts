@@ -12,7 +12,7 @@ import { routeTo } from './call.js';
 import type { Cluster } from './cluster.js';
 import type { Scope } from './scope.js';
 
-const pageBytesDefault = 2 ** 20;
+export const pageBytesDefault = 2 ** 20;
 
 export interface ReadOptions {
   /** The first entry is the one at or behind this offset; 0 by default. */

@@ -88,6 +88,7 @@ export class Submission {
 
   /** Shares no batch: its conditions are about it alone. */
   get isAlone(): boolean {
+    if (this.terms === plainTerms) return false;
     const { kind, expect, token } = this.terms;
     return kind !== 'data' || expect !== undefined || token !== undefined;
   }

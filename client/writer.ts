@@ -8,12 +8,13 @@ import type { Cluster } from './cluster.js';
 import { Deadlines } from './deadlines.js';
 import type { IntakeLimits } from './intake.js';
 import { batchesInFlightMax, Producer } from './producer.js';
+import { asLogLogError } from './retry.js';
 import type { CallOptions } from './scope.js';
 import { Scope } from './scope.js';
 import { plainTerms, Submission } from './submission.js';
 
 /** Fewer batches cost the nodes less, and readers take about as much at a time (docs/BENCHMARKS.md). */
-const batchBytesDefault = 2 ** 20;
+export const batchBytesDefault = 2 ** 20;
 /** As much as may be on its way: more would only wait, and be no faster (docs/BENCHMARKS.md). */
 const bytesInFlightMaxDefault = batchesInFlightMax * batchBytesDefault;
 export const closeTimeoutMsDefault = 5000;
@@ -77,12 +78,27 @@ export class Writer {
    * reused then. Calls are taken in the order in which they are made. Aborting `signal` gives the
    * entry up, as a deadline does.
    */
-  async write(data: Bytes, options: { readonly signal?: AbortSignal } = {}): Promise<Ticket> {
+  write(data: Bytes, options: { readonly signal?: AbortSignal } = {}): Promise<Ticket> {
+    // No async function: most entries wait for nothing, and of those there are millions a second.
+    try {
+      const submission = this.#submit(data, options);
+      const isTaken = submission.stage === 'collected' && this.#producer.turn === undefined;
+      return isTaken ? Promise.resolve(submission) : this.#taken(submission);
+    } catch (error) {
+      return Promise.reject(asLogLogError(error));
+    }
+  }
+
+  #submit(data: Bytes, options: CallOptions): Submission {
     if (this.#isClosed) throw new LogLogError('CLOSED', 'the writer is closed');
     const submission = new Submission([toBytes(data)], plainTerms);
     submission.onSettled = this.#onSettled;
     const isBounded = this.#entryOptions.timeoutMs !== undefined || options.signal !== undefined;
     this.#producer.submit(submission, isBounded ? this.#scopeOf(submission, options) : undefined);
+    return submission;
+  }
+
+  async #taken(submission: Submission): Promise<Ticket> {
     if (submission.stage !== 'collected') await submission.taken;
     if (this.#producer.turn !== undefined) await this.#producer.turn;
     return submission;

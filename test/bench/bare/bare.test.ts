@@ -10,24 +10,26 @@ import { buildBatch, genesisChain } from '../../../proto/batch.js';
 import { bodyChecksum } from '../../../proto/checksum.js';
 import { encodeEntries } from '../../../proto/entries.js';
 import { Members } from '../../../server/members.js';
+import type { Bare } from './bare.js';
 import { startBare } from './bare.js';
 import { BareFollower } from './bare-follower.js';
 import { BareLog, bareTerm } from './bare-log.js';
-import type { Cluster } from '../contender.js';
+import { sendFrames } from './bare-frames.js';
+import { readPages } from './bare-pages.js';
 
 const ids = ['n1', 'n2', 'n3'];
 const equalTimeoutMs = 10_000;
 const pollMs = 20;
 
 /** Stopped before its directory is removed. */
-async function startedBare(t: Test): Promise<{ client: Client; cluster: Cluster }> {
+async function startedBare(t: Test): Promise<Bare> {
   const directory = await mkdtemp(join(tmpdir(), 'loglog-bare-'));
-  const { client, cluster } = await startBare(directory);
+  const bare = await startBare(directory);
   t.teardown(async () => {
-    await cluster.stop();
+    await bare.cluster.stop();
     await rm(directory, { recursive: true, force: true });
   });
-  return { client, cluster };
+  return bare;
 }
 
 /** Resolves with the end of the log when all nodes have all of it, and the same. */
@@ -109,6 +111,30 @@ t.test('a tail on a node that does not lead sees what is appended', async (t) =>
     t.same(value?.data, entry);
   }
   await tail.return?.();
+});
+
+t.test('what is counted in bulk and of pages is what the log holds, on each node', async (t) => {
+  const { client, services } = await startedBare(t);
+  let acknowledged = 0;
+  await sendFrames(services, {
+    entryBytes: 1000,
+    isWanted: (entries) => entries < 30_000,
+    onAcknowledged: (entries) => (acknowledged += entries),
+  });
+  t.ok(acknowledged >= 30_000, 'all that was wanted');
+  const end = await untilEqual(client);
+  let decoded = 0;
+  for await (const { data } of client.read({ from: 'start' }))
+    decoded += Number(data.length === 1000);
+  t.equal(decoded, acknowledged, 'a client reads as many entries');
+  for (const service of services) {
+    let counted = 0;
+    await readPages(service, end, (entries) => {
+      counted += entries;
+      return true;
+    });
+    t.equal(counted, acknowledged, 'the pages have as many');
+  }
 });
 
 t.test('a second producer takes the place of the first, which is refused', async (t) => {

@@ -1,7 +1,9 @@
 /**
- * The bare pipe: the ceiling of the design on a machine. The production client sends the same
- * frames over the same gRPC streams to three processes with the production server, sessions, log
- * and readers, and the nodes talk over the production links. Done as in LogLog, and where LogLog
+ * The bare pipe: the ceiling of the design on a machine. The same frames go over the same gRPC
+ * streams to three processes with the production server, sessions, log and readers, and the nodes
+ * talk over the production links. Where answers are waited for, the production client sends them;
+ * in bulk entries are copied into frames and no more, and of what is read only the headers of batches
+ * are looked at: the client's other work for each entry would be the limit. Done as in LogLog, and where LogLog
  * does it: each body is uploaded to all three nodes; node 1 verifies its checksum and framing once,
  * before it orders it; every node gives each batch its header and its place in the chain, writes it
  * into segments that are filled ahead and syncs once for a group; the others tell node 1 how far
@@ -14,6 +16,8 @@
  *   the staging pool's table in which the bodies for them are looked up: followers take bodies in
  *   the order in which the one producer at work has numbered them;
  * - the commit offset on its way to the followers: each serves what it has synced itself;
+ * - in bulk, a call, a ticket and back-pressure for each entry; with reads, the verification of
+ *   pages and the decoding of entries;
  * - the table of producers, deduplication, conditions, fencing, and retries of whatever is lost;
  * - the state of the log at its end and at the commit offset, and its checkpoints;
  * - the scrubber, repair, and expiry of uploads.
@@ -27,8 +31,10 @@ import { fileURLToPath } from 'node:url';
 import { localHost } from '../../../cli/ports.js';
 import type { Client } from '../../../index.js';
 import { connect } from '../../../index.js';
+import type { LogLogService } from '../../../proto/service.js';
+import { grpcTransport } from '../../../client/grpc-transport.js';
+import { measureBare } from './bare-driving.js';
 import type { BarePlan } from './bare-node.js';
-import { measureClient } from '../client-driving.js';
 import type { Cluster, Contender } from '../contender.js';
 import type { ServerPlan } from '../servers.js';
 import { eventually, killServers, planServers, ServerProcess, startServers } from '../servers.js';
@@ -40,13 +46,21 @@ export const bare: Contender = {
   name: 'bare',
   notes:
     'no consensus: three processes that write, sync and count, the ceiling of the design; ' +
-    'acknowledges after two of three have synced; driven by the client of LogLog',
+    'acknowledges after two of three have synced. Driven by the client of LogLog; in bulk entries ' +
+    'are only copied into frames, and of the pages that are read only the headers are looked at',
   version: async () => `Node.js ${process.version}`,
   start: async (directory) => (await startBare(directory)).cluster,
 };
 
-/** The client is closed with the cluster. */
-export async function startBare(directory: string): Promise<{ cluster: Cluster; client: Client }> {
+export interface Bare {
+  readonly cluster: Cluster;
+  readonly client: Client;
+  /** Of all nodes, the leader's first. */
+  readonly services: readonly LogLogService[];
+}
+
+/** The client and the connections are closed with the cluster. */
+export async function startBare(directory: string): Promise<Bare> {
   const nodes = await planServers(directory);
   // A name of its own, so that no other cluster is mistaken for this one.
   const clusterName = `bare-${randomBytes(4).toString('hex')}`;
@@ -55,28 +69,31 @@ export async function startBare(directory: string): Promise<{ cluster: Cluster; 
     return new ServerProcess(process.execPath, [nodeFile, JSON.stringify(plan)], node);
   });
   const client = await startServers(servers, () => eventually(servers, () => connectToAll(nodes)));
+  const connections = nodes.map((node) => grpcTransport.open(addressOf(node)));
+  const services = connections.map(({ service }) => service);
   const cluster: Cluster = {
     async measure(workload, seconds) {
       try {
-        return await measureClient(client, workload, seconds);
+        return await measureBare(client, services, workload, seconds);
       } finally {
         for (const server of servers) server.check();
       }
     },
     async stop() {
       try {
+        for (const connection of connections) connection.close();
         await client.close({ timeoutMs: 1 });
       } finally {
         await killServers(servers);
       }
     },
   };
-  return { cluster, client };
+  return { cluster, client, services };
 }
 
 /** Rejects unless every node serves: from then on all of them get every frame. */
 async function connectToAll(nodes: readonly ServerPlan[]): Promise<Client> {
-  const addresses = nodes.map(({ port }) => `${localHost}:${port}`);
+  const addresses = nodes.map(addressOf);
   const client = await connect(addresses, { timeoutMs: connectTimeoutMs });
   try {
     const { nodes: found } = await client.status({ timeoutMs: connectTimeoutMs });
@@ -86,4 +103,8 @@ async function connectToAll(nodes: readonly ServerPlan[]): Promise<Client> {
     await client.close();
     throw error;
   }
+}
+
+function addressOf({ port }: ServerPlan): string {
+  return `${localHost}:${port}`;
 }
