@@ -2,6 +2,7 @@
  * Drives the bare pipe: by the production client where that has to wait for answers, and without
  * what it does for each entry where that is the work, in bulk and with reads.
  */
+import { Payload } from '../../../cli/bench/payload.js';
 import { Tally } from '../../../cli/bench/tally.js';
 import type { Client } from '../../../index.js';
 import { assert } from '../../../proto/errors.js';
@@ -10,8 +11,11 @@ import { measureClient } from '../client-driving.js';
 import type { Measured } from '../contender.js';
 import { warmUpSecondsFor } from '../driving.js';
 import type { BulkWorkload, ReadWorkload, Workload } from '../workloads.js';
-import { sendFrames } from './bare-frames.js';
+import { FramePipe } from './bare-frames.js';
 import { readPages } from './bare-pages.js';
+
+/** Between two looks at the clock. */
+const entriesAtOnce = 32;
 
 /** `services` are those of all nodes, the leader's first. */
 export async function measureBare(
@@ -31,11 +35,9 @@ async function bulkFor(
   seconds: number,
 ): Promise<Measured> {
   const tally = new Tally({ seconds, warmUpSeconds: warmUpSecondsFor(seconds) });
-  await sendFrames(services, {
-    entryBytes,
-    isWanted: () => performance.now() < tally.endMs,
-    onAcknowledged: (entries) => tally.add(performance.now(), entries, entries * entryBytes),
-  });
+  const onAcknowledged = (entries: number) =>
+    tally.add(performance.now(), entries, entries * entryBytes);
+  await write(services, entryBytes, () => performance.now() < tally.endMs, onAcknowledged);
   return { ...tally.measured(performance.now()), latencyMs: null };
 }
 
@@ -45,17 +47,32 @@ async function readFor(
   { entryBytes, totalBytes }: ReadWorkload,
   seconds: number,
 ): Promise<Measured> {
-  await sendFrames(services, {
-    entryBytes,
-    isWanted: (entries) => entries * entryBytes < totalBytes,
-    onAcknowledged: () => undefined,
-  });
+  await write(services, entryBytes, (entries) => entries * entryBytes < totalBytes);
   const [leader] = services;
   assert(leader !== undefined, 'one of the nodes leads');
   const { end } = await client.end();
   await passes(leader, end, entryBytes, warmUpSecondsFor(seconds));
   const tally = await passes(leader, end, entryBytes, seconds);
   return { ...tally.measured(performance.now()), latencyMs: null };
+}
+
+/** As many entries as go through while `isWanted`, which is asked now and then. */
+async function write(
+  services: readonly LogLogService[],
+  entryBytes: number,
+  isWanted: (entries: number) => boolean,
+  onAcknowledged: (entries: number) => void = () => undefined,
+): Promise<void> {
+  const entry = new Payload(entryBytes).entry();
+  const pipe = new FramePipe(services, onAcknowledged);
+  try {
+    for (let entries = 0; isWanted(entries); entries += entriesAtOnce) {
+      for (let i = 0; i < entriesAtOnce; i++) await pipe.write(entry);
+    }
+    await pipe.flush();
+  } finally {
+    pipe.close();
+  }
 }
 
 /** Again and again from the start, for so long. */

@@ -1,17 +1,16 @@
 /**
- * Bulk through the bare pipe: frames as full as those of a `Writer`, into which entries are copied,
- * and that is all. What a writer does for each entry besides would be the limit otherwise, and the
- * pipe no ceiling.
+ * Bulk through the bare pipe: entries are handed in by a call each that is awaited, as everywhere,
+ * and copied into frames as full as those of a `Writer`. What a writer does for each of them besides
+ * would be the limit otherwise, and the pipe no ceiling.
  */
 import { randomBytes } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Patience } from '../../../cli/bench/patience.js';
-import { Payload } from '../../../cli/bench/payload.js';
 import type { Deferred } from '../../../client/deferred.js';
 import { deferred } from '../../../client/deferred.js';
 import { batchesInFlightMax } from '../../../client/producer.js';
 import { batchBytesDefault } from '../../../client/writer.js';
 import { bodyChecksum } from '../../../proto/checksum.js';
-import { encodeEntries } from '../../../proto/entries.js';
 import type { LogLogError } from '../../../proto/errors.js';
 import { assert } from '../../../proto/errors.js';
 import { entryLengthBytes } from '../../../proto/limits.js';
@@ -26,96 +25,82 @@ import { protocolVersion } from '../../../proto/service.js';
 /** The other two nodes, by their bits. */
 const uploadedTo = 0b110;
 
-export interface Sending {
-  readonly entryBytes: number;
-  /** Whether there is to be another frame, after so many entries. */
-  isWanted(entries: number): boolean;
-  /** By two nodes, so many more. */
-  onAcknowledged(entries: number): void;
-}
+const nothing = Buffer.alloc(0);
 
-/** As many frames as go through; resolves when all are acknowledged. The first node leads. */
-export async function sendFrames(
-  services: readonly LogLogService[],
-  sending: Sending,
-): Promise<void> {
-  const ended = deferred<void>();
-  const patience = new Patience(() => ended.reject(patience.error()));
-  const pipe = new FramePipe(services, ended, {
-    ...sending,
-    onAcknowledged: (entries) => {
-      patience.renew();
-      sending.onAcknowledged(entries);
-    },
-  });
-  try {
-    await ended.promise;
-  } finally {
-    patience.end();
-    pipe.close();
-  }
-}
-
-/** Those of a full frame. */
-function entriesOf(entryBytes: number): Buffer[] {
-  const count = Math.floor(batchBytesDefault / (entryLengthBytes + entryBytes));
-  const entry = new Payload(entryBytes).entry();
-  return Array.from({ length: count }, () => entry);
-}
-
-/** One producer's streams to all nodes. */
-class FramePipe {
-  readonly #entries: readonly Buffer[];
-  readonly #sending: Sending;
-  readonly #ended: Deferred<void>;
+/** One producer's streams to all nodes, of which the first one leads. */
+export class FramePipe {
+  readonly #onAcknowledged: (entries: number) => void;
+  readonly #patience = new Patience(() => this.#fail(this.#patience.error()));
   readonly #links: readonly FrameLink[];
-  /** None until the producer has opened. */
+  /** Entries of each frame in flight; none of the opening. */
+  readonly #inFlight: number[] = [];
   #epoch: number | undefined;
-  #sent = 0;
-  #acknowledged = 0;
+  #sequence = 0;
+  #body = Buffer.allocUnsafe(batchBytesDefault);
+  #bytes = 0;
+  #entries = 0;
+  #failure: Error | undefined;
+  /** Of those who wait for an acknowledgement. */
+  #answered: Deferred<void> | undefined;
 
-  constructor(services: readonly LogLogService[], ended: Deferred<void>, sending: Sending) {
-    this.#entries = entriesOf(sending.entryBytes);
-    this.#sending = sending;
-    this.#ended = ended;
+  /** `onAcknowledged`: two nodes have so many entries more. */
+  constructor(services: readonly LogLogService[], onAcknowledged: (entries: number) => void) {
+    this.#onAcknowledged = onAcknowledged;
     const producer = randomBytes(8).toString('hex');
     this.#links = services.map(
       (service) =>
         new FrameLink(service, producer, {
           onReply: (reply) => this.#onReply(reply),
-          onClose: (error) => ended.reject(error ?? new Error('a stream was closed')),
+          onClose: (error) => this.#fail(error ?? new Error('a stream was closed')),
         }),
     );
-    this.#order(frameOf('open', 0, 1, []), 0, 0);
+    this.#inFlight.push(0);
+    this.#order(frameOf('open', 0, 1, 0, nothing), 0, 0);
+  }
+
+  /** Resolves when the entry has been copied; waits while there are enough frames in flight. */
+  write(entry: Buffer): Promise<void> {
+    const end = this.#bytes + entryLengthBytes + entry.length;
+    if (end > batchBytesDefault) return this.#sendAndWrite(entry);
+    this.#body.writeUInt32LE(entry.length, this.#bytes);
+    this.#body.set(entry, this.#bytes + entryLengthBytes);
+    this.#bytes = end;
+    this.#entries += 1;
+    return Promise.resolve();
+  }
+
+  /** Resolves when everything is acknowledged. */
+  async flush(): Promise<void> {
+    if (this.#entries > 0) await this.#send();
+    while (this.#inFlight.length > 0) await this.#answer();
   }
 
   close(): void {
+    this.#patience.end();
     for (const link of this.#links) link.close();
   }
 
-  #onReply(reply: UploadReply): void {
-    if (reply.type === 'refused') this.#ended.reject(reply.error);
-    if (reply.type !== 'acknowledged') return;
-    const { length } = reply.acknowledgements;
-    if (this.#epoch === undefined) {
-      this.#epoch = reply.acknowledgements[0]?.offset;
-    } else {
-      this.#acknowledged += length;
-      this.#sending.onAcknowledged(length * this.#entries.length);
-    }
-    this.#pump(this.#epoch ?? 0);
+  async #sendAndWrite(entry: Buffer): Promise<void> {
+    await this.#send();
+    await this.write(entry);
   }
 
-  #pump(epoch: number): void {
-    while (this.#sending.isWanted(this.#sent * this.#entries.length)) {
-      if (this.#sent - this.#acknowledged >= batchesInFlightMax) return;
-      const follows = this.#sent;
-      this.#sent += 1;
-      const frame = frameOf('data', epoch, this.#sent, this.#entries);
-      for (const link of this.#links.slice(1)) link.send(frame);
-      this.#order(frame, follows, uploadedTo);
+  async #send(): Promise<void> {
+    while (this.#epoch === undefined || this.#inFlight.length >= batchesInFlightMax) {
+      await this.#answer();
     }
-    if (this.#acknowledged === this.#sent) this.#ended.resolve();
+    const follows = this.#sequence;
+    this.#sequence += 1;
+    const body = this.#body.subarray(0, this.#bytes);
+    const frame = frameOf('data', this.#epoch, this.#sequence, this.#entries, body);
+    this.#inFlight.push(this.#entries);
+    this.#body = Buffer.allocUnsafe(batchBytesDefault);
+    this.#bytes = 0;
+    this.#entries = 0;
+    for (const link of this.#links.slice(1)) link.send(frame);
+    this.#order(frame, follows, uploadedTo);
+    // Whatever has come is heard before the next one is packed.
+    await turn();
   }
 
   #order(frame: UploadFrame, follows: number, uploaded: number): void {
@@ -123,17 +108,40 @@ class FramePipe {
     assert(leader !== undefined, 'one of the nodes leads');
     leader.send({ ...frame, append: { follows, uploadedTo: uploaded } });
   }
+
+  /** The next one. */
+  async #answer(): Promise<void> {
+    this.#answered ??= deferred();
+    if (this.#failure !== undefined) this.#answered.reject(this.#failure);
+    await this.#answered.promise;
+  }
+
+  #onReply(reply: UploadReply): void {
+    if (reply.type === 'refused') return this.#fail(reply.error);
+    if (reply.type !== 'acknowledged') return;
+    this.#patience.renew();
+    for (const { offset } of reply.acknowledgements) {
+      this.#epoch ??= offset;
+      this.#onAcknowledged(this.#inFlight.shift() ?? 0);
+    }
+    this.#answered?.resolve();
+    this.#answered = undefined;
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#answered?.reject(this.#failure);
+  }
 }
 
 function frameOf(
   kind: UploadFrame['kind'],
   epoch: number,
   sequence: number,
-  entries: readonly Buffer[],
+  entryCount: number,
+  body: Buffer,
 ): UploadFrame {
-  const body = encodeEntries(entries);
-  const checksum = bodyChecksum(body);
-  return { kind, epoch, sequence, entryCount: entries.length, bodyChecksum: checksum, body };
+  return { kind, epoch, sequence, entryCount, bodyChecksum: bodyChecksum(body), body };
 }
 
 interface LinkHandlers {

@@ -2,8 +2,9 @@
  * The bare pipe: the ceiling of the design on a machine. The same frames go over the same gRPC
  * streams to three processes with the production server, sessions, log and readers, and the nodes
  * talk over the production links. Where answers are waited for, the production client sends them;
- * in bulk entries are copied into frames and no more, and of what is read only the headers of batches
- * are looked at: the client's other work for each entry would be the limit. Done as in LogLog, and where LogLog
+ * in bulk entries are handed in by an awaited call each and only copied into frames, and of what is
+ * read only the headers of batches are looked at: there the client's other work for each entry would
+ * be the limit (bare-frames.ts, bare-pages.ts). Done as in LogLog, and where LogLog
  * does it: each body is uploaded to all three nodes; node 1 verifies its checksum and framing once,
  * before it orders it; every node gives each batch its header and its place in the chain, writes it
  * into segments that are filled ahead and syncs once for a group; the others tell node 1 how far
@@ -16,14 +17,14 @@
  *   the staging pool's table in which the bodies for them are looked up: followers take bodies in
  *   the order in which the one producer at work has numbered them;
  * - the commit offset on its way to the followers: each serves what it has synced itself;
- * - in bulk, a call, a ticket and back-pressure for each entry; with reads, the verification of
- *   pages and the decoding of entries;
+ * - in bulk, the tickets of a writer; with reads, the verification of pages and the decoding of
+ *   entries;
  * - the table of producers, deduplication, conditions, fencing, and retries of whatever is lost;
  * - the state of the log at its end and at the commit offset, and its checkpoints;
  * - the scrubber, repair, and expiry of uploads.
  *
- * A body for which the client's own queue to a node has no room goes there by way of node 1, as in
- * LogLog. But a node that is lagBytesMax behind holds up all; and a link that is lost, as one is
+ * A body for which the production client's queue to a node has no room goes there by way of node 1, as
+ * in LogLog. But a node that is lagBytesMax behind holds up all; and a link that is lost, as one is
  * after two seconds of silence, ends its node and the measurement.
  */
 import { randomBytes } from 'node:crypto';
@@ -46,8 +47,8 @@ export const bare: Contender = {
   name: 'bare',
   notes:
     'no consensus: three processes that write, sync and count, the ceiling of the design; ' +
-    'acknowledges after two of three have synced. Driven by the client of LogLog; in bulk entries ' +
-    'are only copied into frames, and of the pages that are read only the headers are looked at',
+    'acknowledges after two of three have synced. Driven by the client of LogLog; in bulk an ' +
+    'awaited call for each entry only copies it into a frame, and of pages that are read only the headers are looked at',
   version: async () => `Node.js ${process.version}`,
   start: async (directory) => (await startBare(directory)).cluster,
 };
