@@ -4,12 +4,12 @@
  * talk over the production links. Where answers are waited for, the production client sends them;
  * in bulk entries are handed in by an awaited call each and only copied into frames, and of what is
  * read only the headers of batches are looked at: there the client's other work for each entry would
- * be the limit (bare-frames.ts, bare-pages.ts). Done as in LogLog, and where LogLog
- * does it: each body is uploaded to all three nodes; node 1 verifies its checksum and framing once,
- * before it orders it; every node gives each batch its header and its place in the chain, writes it
- * into segments that are filled ahead and syncs once for a group; the others tell node 1 how far
- * they have synced, once a group; it acknowledges what it and one of them have synced. The logs are
- * the same to the last bit. Reads and tails come from the same code, memory and files.
+ * be the limit (bare-frames.ts, bare-pages.ts). Done as in LogLog, and where LogLog does it: each
+ * body is uploaded to all three nodes; node 1 verifies its checksum and framing once, before it
+ * orders it; every node gives each batch its header and its place in the chain, writes it into
+ * segments that are filled ahead and syncs once for a group; the others tell node 1 how far they
+ * have synced, once a group; it acknowledges what it and one of them have synced. The logs are the
+ * same to the last bit. Reads and tails come from the same code, memory and files.
  *
  * Left out is what makes it a consensus:
  * - elections, terms, votes, heartbeats and the file that they are kept in; the no-op of a new leader;
