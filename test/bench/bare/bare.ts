@@ -24,8 +24,9 @@
  * - the scrubber, repair, and expiry of uploads.
  *
  * A body for which the production client's queue to a node has no room goes there by way of node 1, as
- * in LogLog. But a node that is lagBytesMax behind holds up all; and a link that is lost, as one is
- * after two seconds of silence, ends its node and the measurement.
+ * in LogLog. But a node that is lagBytesMax behind holds up all; a link that is lost, as one is after two
+ * seconds of silence, ends its node and the measurement; and what is still on its way to the slower
+ * of the others when its producer is closed never gets there, so that a cluster is measured once.
  */
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
