@@ -12,6 +12,7 @@ import type { Links } from './links.js';
 import { cutTail } from './log/cut-tail.js';
 import type { Disk } from './log/disk.js';
 import { mendRot } from './log/mend.js';
+import type { Doubt } from './log/proof.js';
 import { Rot } from './log/rot.js';
 import type { NodeSettings } from './options.js';
 import type { PeerMessage } from './peers.js';
@@ -112,8 +113,7 @@ class Opening {
         reportMended(settings.logger, mended);
         return true;
       }
-      // What others have lost too may be committed.
-      if (unproven?.unanswered === true || unproven?.lostElsewhere === true) return false;
+      if (unproven !== undefined && this.#mayBeCommitted(unproven)) return false;
     }
     if (this.#forgotten === directory.identity.incarnation) await this.#rejoin();
     if (!this.#leaderIsHeard) return false;
@@ -125,6 +125,11 @@ class Opening {
     );
     await cutTail(disk, settings.directory, directory.identity.clusterId, rot.offset);
     return true;
+  }
+
+  /** Whether a majority may have had it: this node, those who do not say, those who lost it too. */
+  #mayBeCommitted({ unanswered, lostElsewhere }: Doubt): boolean {
+    return 2 * (1 + unanswered + lostElsewhere) > this.#parts.settings.members.length;
   }
 
   async #rejoin(): Promise<void> {

@@ -318,7 +318,7 @@ export class Log {
       try {
         return await this.#readDisk(offset, limit, Math.min(below, mendableBelow));
       } catch (lost) {
-        if (unproven?.unanswered !== true || !isLoss(lost)) throw lost;
+        if ((unproven?.unanswered ?? 0) === 0 || !isLoss(lost)) throw lost;
         const message = `${lost.message}, and a node that may have it does not answer`;
         throw new LogLogError('UNAVAILABLE', message, { cause: lost });
       }

@@ -51,13 +51,13 @@ export interface Proven {
 
 /** Why what no source proves may have been there all the same. */
 export interface Doubt {
-  /** A source did not answer: what it holds may be the proof. */
-  readonly unanswered: boolean;
-  /** A source has lost it too. */
-  readonly lostElsewhere: boolean;
+  /** How many sources did not answer: what one of them holds may be the proof. */
+  readonly unanswered: number;
+  /** How many sources have lost it too. */
+  readonly lostElsewhere: number;
 }
 
-export const noDoubt: Doubt = { unanswered: false, lostElsewhere: false };
+export const noDoubt: Doubt = { unanswered: 0, lostElsewhere: 0 };
 
 export type Answer =
   | { readonly type: 'proven'; readonly batches: readonly Proven[] }
@@ -73,8 +73,8 @@ export const keptBytesMax = 64 * 2 ** 20;
 
 /** The first source that has a proof. Throws SHUTTING_DOWN once nobody is asked any more. */
 export async function prove(donor: Donor, question: Question): Promise<Answer> {
-  let unanswered = false;
-  let lostElsewhere = false;
+  let unanswered = 0;
+  let lostElsewhere = 0;
   for (let source = 0; ; source += 1) {
     try {
       const found = await follow(donor, source, question);
@@ -82,8 +82,8 @@ export async function prove(donor: Donor, question: Question): Promise<Answer> {
       if (found !== 'noProof') return found;
     } catch (error) {
       if (!(error instanceof LogLogError) || error.code === 'SHUTTING_DOWN') throw error;
-      if (error.code === 'DATA_CORRUPT') lostElsewhere = true;
-      else unanswered = true;
+      if (error.code === 'DATA_CORRUPT') lostElsewhere += 1;
+      else unanswered += 1;
     }
   }
 }

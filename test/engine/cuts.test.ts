@@ -2,6 +2,7 @@
 import t from 'tap';
 import { firstIncarnation } from '../../server/raft/types.js';
 import { fileHeaderBytes } from '../../server/log/segment.js';
+import type { TestNode } from './cluster.js';
 import { directory, EngineCluster } from './cluster.js';
 
 const firstSegment = `${directory}/log/${'0'.repeat(16)}.segment`;
@@ -72,5 +73,92 @@ t.test('a log with rot within is not cut for what every other node has lost too'
   await cluster.clock.run(starting);
   t.equal((await follower.status()).incarnation, firstIncarnation, 'it has lost nothing');
   await cluster.settled();
+  await cluster.close();
+});
+
+t.test('nor for what one of two others has lost too, and the third never had', async (t) => {
+  const cluster = await EngineCluster.start({
+    node: { electionTimeoutMs: 200, recentBytesMax: 2 ** 20 },
+  });
+  const leader = await cluster.leader();
+  const [follower, away] = cluster.others(leader);
+  await cluster.settled();
+  cluster.peers.cut(leader.id, away.id);
+  cluster.peers.cut(follower.id, away.id);
+  const client = cluster.client();
+  const { offset } = await cluster.clock.run(client.append(Buffer.alloc(1000, 1)));
+  // The leader has it in its memory no longer.
+  for (let i = 0; i < 60; i += 1) await cluster.clock.run(client.append(Buffer.alloc(20_000, i)));
+  await cluster.clock.run(client.close());
+  await cluster.settled([leader, follower]);
+  follower.crash();
+  const rotAt = fileHeaderBytes + offset;
+  for (const { disk } of [leader, follower]) disk.flipBit(firstSegment, rotAt);
+  const before = follower.disk.contentOf(firstSegment);
+  cluster.peers.heal();
+  const starting = follower.start();
+  await cluster.clock.pass(longMs);
+  t.equal((await leader.status()).role, 'leader', 'it is heard');
+  t.ok(follower.disk.contentOf(firstSegment).equals(before), 'it was committed');
+  leader.disk.flipBit(firstSegment, rotAt);
+  await cluster.clock.run(starting);
+  t.equal((await follower.status()).incarnation, firstIncarnation, 'it has lost nothing');
+  await cluster.settled();
+  await cluster.close();
+});
+
+/** Two of five are down that alone have one batch, which has rotted on the disks of both. */
+async function twoRotten() {
+  const cluster = await EngineCluster.start({ size: 5, node: { electionTimeoutMs: 200 } });
+  const leader = await cluster.leader();
+  const [partner, ...others] = cluster.nodes.filter((node) => node !== leader);
+  if (partner === undefined) throw new Error('there are five nodes');
+  const client = cluster.client();
+  await cluster.clock.run(client.append('what all have'));
+  const [first] = await cluster.settled();
+  const endOffset = first?.endOffset ?? 0;
+  const rotten = [leader, partner];
+  const isRotten = (id: string) => rotten.some((node) => node.id === id);
+  const ids = cluster.nodes.map(({ id }) => id);
+  cluster.peers.partition(ids, (from, to) => isRotten(from) === isRotten(to));
+  const appending = client.append(Buffer.alloc(3000, 1));
+  await cluster.until('both to have it', async () => {
+    const statuses = await Promise.all(rotten.map((node) => node.status()));
+    return statuses.every(({ durableOffset }) => durableOffset > endOffset);
+  });
+  for (const node of rotten) {
+    node.crash();
+    node.disk.flipBit(firstSegment, fileHeaderBytes + endOffset + 1500);
+  }
+  cluster.peers.heal();
+  await cluster.leader(others);
+  await cluster.clock.run(appending);
+  await cluster.clock.run(client.close());
+  return { cluster, rotten };
+}
+
+/** Started and admitted, as another incarnation. */
+async function comesBack(cluster: EngineCluster, node: TestNode): Promise<boolean> {
+  await cluster.until(`the admission of ${node.id}`, async () => {
+    return node.reachable !== undefined && (await node.status()).admitted;
+  });
+  return (await node.status()).incarnation !== firstIncarnation;
+}
+
+t.test('what no majority can have had is cut, although two nodes have lost it', async (t) => {
+  const { cluster, rotten } = await twoRotten();
+  for (const node of rotten) void node.start();
+  for (const node of rotten) t.ok(await comesBack(cluster, node), node.id);
+  await cluster.settled();
+  await cluster.close();
+});
+
+t.test('and although a node that may have it is gone for long', async (t) => {
+  const { cluster, rotten } = await twoRotten();
+  const [gone, node] = rotten;
+  if (gone === undefined || node === undefined) return t.fail('two nodes are rotten');
+  void node.start();
+  t.ok(await comesBack(cluster, node));
+  await cluster.settled(cluster.nodes.filter((each) => each !== gone));
   await cluster.close();
 });

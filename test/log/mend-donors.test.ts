@@ -53,7 +53,7 @@ t.test('what a source says that this disk refutes is not written', async (t) => 
     spoil(log, rotten, all.slice(12, 15));
     const before = log.bases.map((base) => rotten.contentOf(pathOf(base)));
     const alone = await openMended(rotten, new TestDonor(lie));
-    t.match(alone, { type: 'unproven', unproven: { unanswered: false } }, what);
+    t.match(alone, { type: 'unproven', unproven: { unanswered: 0 } }, what);
     const after = log.bases.map((base) => rotten.contentOf(pathOf(base)));
     t.same(after, before, `${what}: nothing is written`);
     const withAnother = await openMended(rotten, new TestDonor(lie, [], all));
@@ -82,7 +82,7 @@ t.test('a source that runs out in the middle of a range proves nothing', async (
   const opening = await openMended(rotten, new TestDonor(all.slice(0, 6)));
   t.match(opening, {
     type: 'unproven',
-    unproven: { unanswered: false, rot: { kind: 'within', offset: all[3]?.header.offset } },
+    unproven: { unanswered: 0, rot: { kind: 'within', offset: all[3]?.header.offset } },
   });
 });
 
@@ -92,10 +92,12 @@ t.test('what a source has lost too is told apart from what it never had', async 
   const rotten = log.disk.crash();
   spoil(log, rotten, all.slice(3, 5));
   const lost = await openMended(rotten, new TestDonor([], 'lost'));
-  const doubt = { unanswered: false, lostElsewhere: true };
+  const doubt = { unanswered: 0, lostElsewhere: 1 };
   t.match(lost, { type: 'unproven', unproven: doubt });
   const never = await openMended(rotten, new TestDonor([], []));
-  t.match(never, { type: 'unproven', unproven: { ...doubt, lostElsewhere: false } });
+  t.match(never, { type: 'unproven', unproven: { ...doubt, lostElsewhere: 0 } });
+  const both = await openMended(rotten, new TestDonor('lost', [], 'lost'));
+  t.match(both, { type: 'unproven', unproven: { ...doubt, lostElsewhere: 2 } });
   const opened = await mendedLog(rotten, new TestDonor('lost', all));
   t.ok((await bytesHeld(opened)).equals(log.batches.bytes));
 });
@@ -106,7 +108,7 @@ t.test('a source that does not answer is told apart from one that knows nothing'
   const rotten = log.disk.crash();
   spoil(log, rotten, all.slice(3, 5));
   const silent = await openMended(rotten, new TestDonor([], 'silent', otherSuffix(log, 3)));
-  t.match(silent, { type: 'unproven', unproven: { unanswered: true } });
+  t.match(silent, { type: 'unproven', unproven: { unanswered: 1 } });
   const opened = await mendedLog(rotten, new TestDonor('silent', all));
   t.ok((await bytesHeld(opened)).equals(log.batches.bytes));
 });

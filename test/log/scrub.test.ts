@@ -96,7 +96,7 @@ t.test('rot that no copy can mend is told, with what was mended in front of it',
   const scrubbed = await opened.scrub(0, noPause);
   t.equal(scrubbed.ranges, 1);
   t.match(scrubbed.unproven, {
-    unanswered: false,
+    unanswered: 0,
     rot: { code: 'DATA_CORRUPT', kind: 'within', baseOffset: 0, offset: all[5]?.header.offset },
   });
   await opened.close();

@@ -60,7 +60,7 @@ export const repairMutations: readonly Mutation[] = [
     'loss-told-as-final',
     'says that no retry can help while a node that may know has not answered',
     'server/log/log',
-    ['if (unproven?.unanswered !== true || !isLoss(lost))', 'if (true)'],
+    ['if ((unproven?.unanswered ?? 0) === 0 || !isLoss(lost))', 'if (true)'],
   ),
   breaks(
     'rot is repaired',
@@ -102,14 +102,21 @@ export const repairMutations: readonly Mutation[] = [
     'cut-before-all-answered',
     'cuts its log while a node that may know has not answered',
     'server/opening',
-    ['unproven?.unanswered === true', 'false'],
+    ['(1 + unanswered + lostElsewhere)', '(1 + lostElsewhere)'],
   ),
   breaks(
     'nothing committed is cut',
     'cut-what-others-lost',
     'cuts off what another node has lost too',
     'server/opening',
-    ['unproven?.lostElsewhere === true', 'false'],
+    ['(1 + unanswered + lostElsewhere)', '(1 + unanswered)'],
+  ),
+  breaks(
+    'nothing committed is cut',
+    'cut-uncounted',
+    'does not count itself among those who have lost something',
+    'server/opening',
+    ['(1 + unanswered + lostElsewhere)', '(unanswered + lostElsewhere)'],
   ),
   breaks(
     'nothing committed is cut',
