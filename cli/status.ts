@@ -57,6 +57,7 @@ function memberJson(node: MemberStatus): object {
     incarnation: up?.incarnation ?? null,
     admitted: up?.admitted ?? null,
     repairs: up?.repairs ?? null,
+    stalled: up?.stalled ?? null,
     error: node.reachable ? null : node.error.message,
   };
 }
@@ -67,10 +68,19 @@ function statusLines({ clusterId, leader, term, nodes }: ClusterStatus): string[
     ...nodes.map(memberCells),
   ]);
   const leads = leader === null ? 'no leader' : `${leader} leads`;
-  const errors = nodes.flatMap((node) =>
-    node.reachable ? [] : [colour(process.stdout, 'red', `${node.id}: ${node.error.message}`)],
-  );
-  return [`cluster ${clusterId}`, `${leads}, term ${term}`, '', ...table, ...errors];
+  return [
+    `cluster ${clusterId}`,
+    `${leads}, term ${term}`,
+    '',
+    ...table,
+    ...nodes.flatMap(trouble),
+  ];
+}
+
+function trouble(node: MemberStatus): string[] {
+  if (!node.reachable) return [colour(process.stdout, 'red', `${node.id}: ${node.error.message}`)];
+  if (node.stalled === undefined) return [];
+  return [colour(process.stdout, 'red', `${node.id} is read-only: ${node.stalled}`)];
 }
 
 function memberCells(node: MemberStatus): string[] {

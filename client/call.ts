@@ -47,7 +47,9 @@ export async function ask<Answer>(
     }
   } catch (error) {
     if (!signal.aborted || last === undefined) throw error;
-    throw withCause(reasonOf(signal), last);
+    // All nodes together know more than the one that was asked last.
+    const noLeader = last.code === 'NO_LEADER' ? cluster.noLeader() : undefined;
+    throw withCause(reasonOf(signal), noLeader ?? last);
   }
 }
 

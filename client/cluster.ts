@@ -48,6 +48,8 @@ export class Cluster {
   readonly #polls = new Set<string>();
   readonly #failures = new Map<string, LogLogError>();
   readonly #places = new Map<string, Place>();
+  /** By node: what it has said last of itself. */
+  readonly #said = new Map<string, Pick<NodeStatus, 'role' | 'stalled'>>();
   readonly #listeners = new Set<() => void>();
   #clusterId: string | undefined;
   #nodeIds: readonly string[] = [];
@@ -141,6 +143,19 @@ export class Cluster {
     return reasons.join('; ');
   }
 
+  /** For people: that no node says it leads, and why that may be. Undefined if one does. */
+  noLeader(): LogLogError | undefined {
+    const reasons: string[] = [];
+    for (const { id, address = '' } of this.members) {
+      const failure = this.#failures.get(address)?.message;
+      const { role, stalled } = this.#said.get(id) ?? {};
+      if (failure === undefined && role === 'leader') return undefined;
+      const reason = failure ?? stalled;
+      if (reason !== undefined) reasons.push(`${id}: ${reason}`);
+    }
+    return new LogLogError('NO_LEADER', ['no node leads', ...reasons].join('; '));
+  }
+
   close(error: LogLogError): void {
     this.#closing.abort(error);
     for (const connection of this.#connections.values()) connection.close();
@@ -186,6 +201,7 @@ export class Cluster {
     if (place === undefined || !place.proven) {
       this.#places.set(status.nodeId, { address, proven: true });
     }
+    this.#said.set(status.nodeId, status);
     this.#dropConnections();
     this.noteLeader(status.leader);
     this.#changed();

@@ -19,6 +19,8 @@ export interface IntakeHandlers {
   onCollected(isComplete: boolean): void;
   /** Nothing becomes of a batch. */
   readonly onFailed: (error: LogLogError) => void;
+  /** Why nothing can be sent now, if that is so. */
+  trouble(): LogLogError | undefined;
 }
 
 export class Intake {
@@ -118,9 +120,17 @@ export class Intake {
 
   #giveUp(submission: Submission, reason: LogLogError): void {
     const { stage } = submission;
-    submission.reject(reason, stage === 'sent' ? 'unknown' : 'none');
+    const error = reason.code === 'DEADLINE' ? this.#explained(submission, reason) : reason;
+    submission.reject(error, stage === 'sent' ? 'unknown' : 'none');
     if (stage === 'waiting') this.#waiting.splice(this.#waiting.indexOf(submission), 1);
     if (stage === 'collected') this.#remove(submission);
+  }
+
+  #explained({ trouble }: Submission, deadline: LogLogError): LogLogError {
+    const cause = this.#handlers.trouble() ?? trouble;
+    if (cause === undefined) return deadline;
+    const message = `${deadline.message}; last: ${cause.code} ${cause.message}`;
+    return new LogLogError('DEADLINE', message, { cause });
   }
 
   #remove(submission: Submission): void {

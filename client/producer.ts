@@ -87,6 +87,7 @@ export class Producer {
         this.#pumpSoon();
       },
       onFailed: (error) => this.#onFailed(error),
+      trouble: () => cluster.noLeader(),
     });
     this.#resendBackoff = new Backoff(random, backoffMsMax);
     this.#watchBackoff = new Backoff(random, pollBackoffMsMax);

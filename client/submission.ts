@@ -1,5 +1,5 @@
-import type { Outcome } from '../proto/errors.js';
-import { assert, LogLogError, withOutcome } from '../proto/errors.js';
+import type { LogLogError, Outcome } from '../proto/errors.js';
+import { assert, withOutcome } from '../proto/errors.js';
 import { entryLengthBytes, headerBytes } from '../proto/limits.js';
 import type { Acknowledgement } from '../proto/service.js';
 import { checkEntries } from './arguments.js';
@@ -86,6 +86,11 @@ export class Submission {
     return this.#batch?.stage ?? 'waiting';
   }
 
+  /** Why its batch had to wait, last. */
+  get trouble(): LogLogError | undefined {
+    return this.#batch?.trouble;
+  }
+
   /** Shares no batch: its conditions are about it alone. */
   get isAlone(): boolean {
     if (this.terms === plainTerms) return false;
@@ -144,17 +149,10 @@ export class Submission {
   /** It is given up, or nothing can become of it. */
   reject(error: LogLogError, outcome: Outcome): void {
     if (this.stage === 'settled') return;
-    this.#failure = withOutcome(this.#explained(error), outcome);
+    this.#failure = withOutcome(error, outcome);
     this.#entries = [];
     this.#taken?.reject(this.#failure);
     this.tell();
-  }
-
-  #explained(error: LogLogError): LogLogError {
-    const trouble = this.#batch?.trouble;
-    if (error.code !== 'DEADLINE' || trouble === undefined) return error;
-    const message = `${error.message}; last: ${trouble.code} ${trouble.message}`;
-    return new LogLogError('DEADLINE', message, { cause: trouble });
   }
 
   #tell(): void {

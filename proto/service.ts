@@ -190,6 +190,8 @@ export interface NodeStatus {
   /** False until the other nodes have let this incarnation in. */
   readonly admitted: boolean;
   readonly repairs: RepairCounters;
+  /** Why the node writes nothing until that has passed: its disk is full. */
+  readonly stalled?: string;
 }
 
 export interface TransferReply {

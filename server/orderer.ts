@@ -104,6 +104,11 @@ export class Orderer {
     this.#onRoom.delete(call);
   }
 
+  /** Why the disk takes no more, for now. */
+  get stalled(): string | null {
+    return this.#stalled;
+  }
+
   /** The disk is full (a reason), or has room again (null). */
   stall(reason: string | null): void {
     this.#stalled = reason;

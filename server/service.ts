@@ -134,7 +134,7 @@ export class Service implements LogLogService {
 
   async status(request: { clusterId?: string }): Promise<NodeStatus> {
     this.#check(request.clusterId);
-    const { store, members, replica, pool } = this.#parts;
+    const { store, members, replica, pool, orderer } = this.#parts;
     const { role, term } = replica.role;
     return {
       protocolVersion,
@@ -159,6 +159,7 @@ export class Service implements LogLogService {
       incarnation: this.#parts.incarnation(),
       admitted: replica.admitted,
       repairs: this.#repairs,
+      ...(orderer.stalled !== null && { stalled: orderer.stalled }),
     };
   }
 

@@ -122,6 +122,13 @@ t.test('when all disks are full, nothing is lost and everything goes on with roo
   for (const append of appends) void append.then(() => (answered += 1));
   await cluster.clock.pass(15_000);
   t.equal(answered, 0);
+  const statuses = await Promise.all(cluster.nodes.map((node) => node.status()));
+  t.ok(statuses.some(({ stalled }) => /ENOSPC/.test(stalled ?? '')));
+  const late = client.append('more', { timeoutMs: 1000 });
+  const message = /; last: NO_LEADER no node leads; n1: .*ENOSPC; n2: .*ENOSPC; n3: .*ENOSPC/;
+  await t.rejects(cluster.clock.run(late), { code: 'DEADLINE', message });
+  const end = client.end({ timeoutMs: 1000 });
+  await t.rejects(cluster.clock.run(end), { code: 'DEADLINE', message: /no node leads; .*ENOSPC/ });
   for (const node of cluster.nodes) {
     t.equal(node.failure, null);
     node.disk.full = false;
