@@ -1,7 +1,6 @@
 /**
  * The ends of logs rot, on no more nodes than may fail, while others are cut off or down: nothing
- * acknowledged is lost, and every node comes back. `--seeds` or SEEDS asks for other runs than the
- * usual ones.
+ * acknowledged is lost, and every node comes back. SEEDS asks for other runs than the usual ones.
  */
 import { Command } from 'commander';
 import t from 'tap';
@@ -20,7 +19,7 @@ const { first: firstSeed, last: lastSeed } = new Command('rotten-tails')
       .env('SEEDS')
       .default({ first: 1, last: 60 }, '1-60'),
   )
-  .parse()
+  .parse([], { from: 'user' })
   .opts<{ readonly seeds: Seeds }>().seeds;
 
 const rounds = 3;

@@ -13,7 +13,6 @@ const programs = {
   bench: 'bench/main.js',
   scale: 'bench/scale/main.js',
   'brute-force': 'checker/brute-force.test.js',
-  'rotten-tails': 'engine/rotten-tails.test.js',
 } as const;
 type Program = keyof typeof programs;
 
@@ -26,7 +25,6 @@ const defaults: readonly (readonly [Program, RegExp])[] = [
   ['bench', /--quick .*--rounds <count> .*\(default: 3\) .*--peers <name,\.\.\.> /],
   ['scale', /--only <part,\.\.\.> .* segments, sizes, readers .*--quick /],
   ['brute-force', /--seeds <first-last> .*\(default: 1-120000, env: SEEDS\)/],
-  ['rotten-tails', /--seeds <first-last> .*\(default: 1-60, env: SEEDS\)/],
 ];
 
 const whole = /argument '.*' is invalid\. It is a whole number from \d+ to \d+\.$/;
@@ -90,7 +88,6 @@ for (const [name, args, reason] of wrong) {
 
 const wrongVariables: readonly (readonly [Program, NodeJS.ProcessEnv])[] = [
   ['brute-force', { SEEDS: 'x' }],
-  ['rotten-tails', { SEEDS: 'x' }],
 ];
 
 t.test('so is an environment variable that is no number', async (t) => {
