@@ -5,7 +5,7 @@ import type { LogLogService } from '../proto/service.js';
 import { Backoff, backoffMsMax } from './backoff.js';
 import type { Cluster } from './cluster.js';
 import { asLogLogError, isNodeFault, mayPass } from './retry.js';
-import { reasonOf, Scope, sleep, untilAborted } from './scope.js';
+import { explained, reasonOf, Scope, sleep, untilAborted } from './scope.js';
 
 /** Who is to answer: the leader if it can be found, any node, or one node and no other. */
 export type Route =
@@ -49,7 +49,7 @@ export async function ask<Answer>(
     if (!signal.aborted || last === undefined) throw error;
     // All nodes together know more than the one that was asked last.
     const noLeader = last.code === 'NO_LEADER' ? cluster.noLeader() : undefined;
-    throw withCause(reasonOf(signal), noLeader ?? last);
+    throw explained(reasonOf(signal), noLeader ?? last);
   }
 }
 
@@ -138,10 +138,4 @@ export function checkMember(cluster: Cluster, id: string): void {
   const ids = cluster.members.map((member) => member.id);
   if (ids.includes(id)) return;
   throw new LogLogError('UNKNOWN_NODE', `there is no node ${id}; there are ${ids.join(', ')}`);
-}
-
-/** A deadline tells what stood in its way. */
-function withCause(error: LogLogError, cause: LogLogError): LogLogError {
-  const { code, message, outcome } = error;
-  return new LogLogError(code, `${message}; last: ${cause.message}`, { outcome, cause });
 }

@@ -2,6 +2,7 @@
 import { LogLogError } from '../proto/errors.js';
 import { OutgoingBatch } from './outgoing-batch.js';
 import type { Scope } from './scope.js';
+import { explained } from './scope.js';
 import type { Submission } from './submission.js';
 
 /** Calls that may wait for room at a time. */
@@ -119,18 +120,11 @@ export class Intake {
   }
 
   #giveUp(submission: Submission, reason: LogLogError): void {
-    const { stage } = submission;
-    const error = reason.code === 'DEADLINE' ? this.#explained(submission, reason) : reason;
+    const { stage, trouble } = submission;
+    const error = explained(reason, this.#handlers.trouble() ?? trouble);
     submission.reject(error, stage === 'sent' ? 'unknown' : 'none');
     if (stage === 'waiting') this.#waiting.splice(this.#waiting.indexOf(submission), 1);
     if (stage === 'collected') this.#remove(submission);
-  }
-
-  #explained({ trouble }: Submission, deadline: LogLogError): LogLogError {
-    const cause = this.#handlers.trouble() ?? trouble;
-    if (cause === undefined) return deadline;
-    const message = `${deadline.message}; last: ${cause.code} ${cause.message}`;
-    return new LogLogError('DEADLINE', message, { cause });
   }
 
   #remove(submission: Submission): void {

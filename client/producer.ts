@@ -30,6 +30,12 @@ export const batchesInFlightMax = 8;
  */
 export const uploadedBodyBytesMinDefault = 16 * 1024;
 
+/**
+ * While nothing else is on its way, a body from here on goes to the leader in front of the others:
+ * it takes so long to send that the leader has ordered it by the time they have it.
+ */
+export const leaderFirstBodyBytesMin = 64 * 1024;
+
 /** A leader that falls silent while it owes answers may be none any more: who else says so? */
 const lookoutMs = 2000;
 
@@ -274,18 +280,21 @@ export class Producer {
     });
   }
 
-  /** Sends what may be sent. The only place where batches leave for the leader. */
+  /** Sends what may be sent. */
   #pump(): void {
     while (this.#leader?.isClear === true && this.#resend === undefined) {
       const flight = this.#flights[this.#cursor];
       if (flight !== undefined) this.#order(flight, this.#leader);
-      else if (!this.#beginFlight()) break;
+      else if (!this.#beginFlight(this.#leader)) break;
     }
     this.#keepWatch();
   }
 
-  /** Gives the next batch its sequence and sends its body, unless it is small, to all but the leader. */
-  #beginFlight(): boolean {
+  /**
+   * Gives the next batch its sequence and sends its body, unless it is small, to all but the leader.
+   * The leader is asked for it behind that, in its turn, or in front of it.
+   */
+  #beginFlight(leader: UploadLink): boolean {
     if (this.#epoch === undefined) return this.#beginOpening();
     if (this.#flights.length >= batchesInFlightMax) return false;
     const batch = this.#intake.next(this.#flights.length === 0);
@@ -294,10 +303,13 @@ export class Producer {
     this.#nextSequence += 1;
     const flight = this.#addFlight(frame, batch);
     batch.noteSent();
-    if (frame.body.length < this.#uploadedBodyBytesMin) return true;
-    for (const [index, link] of this.#links.entries()) {
-      if (link !== this.#leader && link.offer(frame)) flight.takenBy |= 1 << index;
-    }
+    const bodyBytes = frame.body.length;
+    if (bodyBytes < this.#uploadedBodyBytesMin) return true;
+    const takers = this.#links.filter((link) => link !== leader && link.takes(frame));
+    for (const link of takers) flight.takenBy |= this.#bitOf(link);
+    const isAlone = this.#flights.length === 1;
+    if (isAlone && bodyBytes >= leaderFirstBodyBytesMin) this.#order(flight, leader);
+    for (const link of takers) link.offer(frame);
     return true;
   }
 
@@ -323,7 +335,7 @@ export class Producer {
     if (flight.acknowledgement !== undefined) return;
     const isOpening = flight.frame.kind === 'open';
     const follows = isOpening ? 0 : (previous?.frame.sequence ?? this.#lastAcknowledged);
-    const bit = 1 << this.#links.indexOf(leader);
+    const bit = this.#bitOf(leader);
     const uploadedTo = flight.takenBy & ~bit;
     flight.takenBy |= bit;
     flight.orders += 1;
@@ -331,6 +343,10 @@ export class Producer {
       ...flight.frame,
       append: { follows, uploadedTo, ...flight.batch.conditions() },
     });
+  }
+
+  #bitOf(link: UploadLink): number {
+    return 1 << this.#links.indexOf(link);
   }
 
   #uploadAgain(link: UploadLink, sequences: readonly number[]): void {

@@ -100,6 +100,13 @@ export function reasonOf(signal: AbortSignal): LogLogError {
   return reason;
 }
 
+/** A deadline tells what stood in its way, as far as that is known. */
+export function explained(reason: LogLogError, cause: LogLogError | undefined): LogLogError {
+  if (reason.code !== 'DEADLINE' || cause === undefined) return reason;
+  const message = `${reason.message}; last: ${cause.code} ${cause.message}`;
+  return new LogLogError('DEADLINE', message, { outcome: reason.outcome, cause });
+}
+
 /** Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -79,17 +79,19 @@ export class UploadLink {
     this.#announce();
   }
 
-  /** Whether the frame was taken: it has left, or will as soon as the node takes more. */
-  offer(frame: UploadFrame): boolean {
-    if (!this.#isUp) return false;
-    if (this.isClear) {
-      this.#send(frame);
-      return true;
-    }
-    if (this.#queuedBytes + frame.body.length > linkQueueBytesMax) return false;
+  /** Whether the frame would be taken, if it were offered now. */
+  takes(frame: UploadFrame): boolean {
+    return (
+      this.isClear || (this.#isUp && this.#queuedBytes + frame.body.length <= linkQueueBytesMax)
+    );
+  }
+
+  /** What is taken has left, or will as soon as the node takes more; the rest is left out. */
+  offer(frame: UploadFrame): void {
+    if (!this.takes(frame)) return;
+    if (this.isClear) return this.#send(frame);
     this.#queue.push(frame);
     this.#queuedBytes += frame.body.length;
-    return true;
   }
 
   close(): void {

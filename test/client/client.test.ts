@@ -72,7 +72,10 @@ t.test('the end is the end of the whole log, whoever is asked', async (t) => {
   t.equal((await fake.clock.run(client.end())).end, whole);
   for (const node of fake.nodes) node.health = 'stopped';
   const late = await fake.clock.run(client.end({ timeoutMs: 3000 }).catch((e: Error) => e));
-  t.match(late, { code: 'DEADLINE', message: /last: the end of the log at node n\d: not done/ });
+  t.match(late, {
+    code: 'DEADLINE',
+    message: /last: DEADLINE the end of the log at node n\d: not done/,
+  });
   await fake.clock.run(client.close());
 });
 

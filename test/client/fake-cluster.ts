@@ -3,7 +3,7 @@ import type { Environment } from '../../client/cluster.js';
 import type { Clock } from '../../proto/clock.js';
 import { LogLogError } from '../../proto/errors.js';
 import type { Transport } from '../../client/transport.js';
-import type { NodeStatus } from '../../proto/service.js';
+import type { NodeStatus, UploadFrame } from '../../proto/service.js';
 import { FakeLog } from './fake-log.js';
 import { FakeNode } from './fake-node.js';
 import { seededRandom, TestClock } from './test-clock.js';
@@ -15,6 +15,8 @@ export class FakeCluster {
   readonly log: FakeLog;
   readonly clusterId: string;
   readonly nodes: readonly FakeNode[];
+  /** Every frame that was sent to a node, in order. */
+  readonly sent: { readonly nodeId: string; readonly frame: UploadFrame }[] = [];
   leaderId: string | undefined;
   /** Nodes whose addresses no other node knows. */
   readonly unknown = new Set<string>();

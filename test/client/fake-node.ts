@@ -112,6 +112,7 @@ export class FakeNode implements LogLogService {
     return {
       send: (frame) => {
         this.frames.push(frame);
+        this.#cluster.sent.push({ nodeId: this.id, frame });
         if (this.isStuck) return false;
         this.#later(() => this.#receive(upload, frame));
         return true;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { uploadedBodyBytesMinDefault } from '../../client/producer.js';
+import { leaderFirstBodyBytesMin, uploadedBodyBytesMinDefault } from '../../client/producer.js';
 import type { Ticket, Writer } from '../../client/writer.js';
 import { LogLogError } from '../../proto/errors.js';
 import { entryBytesMax, entryLengthBytes } from '../../proto/limits.js';
@@ -129,6 +129,34 @@ t.test('a body that is too small to be worth it goes to the leader alone', async
   t.strictSame(sentTo(fake), [[undefined], [0, 0, 0b101], [undefined]]);
   await fake.clock.run(client.close());
 });
+
+t.test(
+  'a long body alone on its way goes to the leader first, all others to it last',
+  async (t) => {
+    const fake = new FakeCluster(3);
+    fake.setLeader('n2');
+    const client = clientOf(fake);
+    const writer = client.writer({ batchBytes: leaderFirstBodyBytesMin });
+    await fake.clock.pass(50);
+    const longEntry = Buffer.alloc(leaderFirstBodyBytesMin - entryLengthBytes);
+    const shortEntry = longEntry.subarray(1);
+    for (const entries of [[longEntry], [shortEntry], [longEntry, longEntry]]) {
+      await fake.clock.run(writeAll(writer, entries));
+      await fake.clock.run(writer.flush());
+    }
+    const nodesOf = (sequence: number) =>
+      fake.sent
+        .filter(({ frame }) => frame.kind === 'data' && frame.sequence === sequence)
+        .map(({ nodeId }) => nodeId);
+    t.strictSame(nodesOf(1), ['n2', 'n1', 'n3']);
+    t.strictSame(nodesOf(2), ['n1', 'n3', 'n2']);
+    t.strictSame(nodesOf(3), ['n2', 'n1', 'n3']);
+    t.strictSame(nodesOf(4), ['n1', 'n3', 'n2'], 'one that follows another');
+    const asked = fake.node('n2').frames.flatMap(({ append }) => append?.uploadedTo ?? []);
+    t.strictSame(asked.slice(1), [0b101, 0b101, 0b101, 0b101], 'the others have it all the same');
+    await fake.clock.run(client.close());
+  },
+);
 
 t.test('batches leave while a loop goes on writing', async (t) => {
   const fake = new FakeCluster(3);

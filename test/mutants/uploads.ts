@@ -108,7 +108,7 @@ export const uploadMutations: readonly Mutation[] = [
     'boundless-queue',
     'queues however much a node does not take',
     'client/upload-link',
-    ['this.#queuedBytes + frame.body.length > linkQueueBytesMax', 'false'],
+    ['this.#queuedBytes + frame.body.length <= linkQueueBytesMax', 'true'],
   ),
   changesNothing('later-request', 'asks for a body again a little later', 'server/assembler', [
     'const requestAgainMs = 200;',
