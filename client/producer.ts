@@ -31,10 +31,10 @@ export const batchesInFlightMax = 8;
 export const uploadedBodyBytesMinDefault = 16 * 1024;
 
 /**
- * While nothing else is on its way, a body from here on goes to the leader in front of the others:
- * it takes so long to send that the leader has ordered it by the time they have it.
+ * While nothing else is on its way, a body of so many times as much goes to the leader in front of
+ * the others, and is ordered while they get it (docs/BENCHMARKS.md).
  */
-export const leaderFirstBodyBytesMin = 64 * 1024;
+export const leaderFirstTimes = 4;
 
 /** A leader that falls silent while it owes answers may be none any more: who else says so? */
 const lookoutMs = 2000;
@@ -307,8 +307,8 @@ export class Producer {
     if (bodyBytes < this.#uploadedBodyBytesMin) return true;
     const takers = this.#links.filter((link) => link !== leader && link.takes(frame));
     for (const link of takers) flight.takenBy |= this.#bitOf(link);
-    const isAlone = this.#flights.length === 1;
-    if (isAlone && bodyBytes >= leaderFirstBodyBytesMin) this.#order(flight, leader);
+    const isLong = bodyBytes >= leaderFirstTimes * this.#uploadedBodyBytesMin;
+    if (isLong && this.#flights.length === 1) this.#order(flight, leader);
     for (const link of takers) link.offer(frame);
     return true;
   }

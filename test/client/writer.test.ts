@@ -1,5 +1,5 @@
 import t from 'tap';
-import { leaderFirstBodyBytesMin, uploadedBodyBytesMinDefault } from '../../client/producer.js';
+import { leaderFirstTimes, uploadedBodyBytesMinDefault } from '../../client/producer.js';
 import type { Ticket, Writer } from '../../client/writer.js';
 import { LogLogError } from '../../proto/errors.js';
 import { entryBytesMax, entryLengthBytes } from '../../proto/limits.js';
@@ -136,9 +136,10 @@ t.test(
     const fake = new FakeCluster(3);
     fake.setLeader('n2');
     const client = clientOf(fake);
-    const writer = client.writer({ batchBytes: leaderFirstBodyBytesMin });
+    const longBodyBytes = leaderFirstTimes * uploadedBodyBytesMinDefault;
+    const writer = client.writer({ batchBytes: longBodyBytes });
     await fake.clock.pass(50);
-    const longEntry = Buffer.alloc(leaderFirstBodyBytesMin - entryLengthBytes);
+    const longEntry = Buffer.alloc(longBodyBytes - entryLengthBytes);
     const shortEntry = longEntry.subarray(1);
     for (const entries of [[longEntry], [shortEntry], [longEntry, longEntry]]) {
       await fake.clock.run(writeAll(writer, entries));
